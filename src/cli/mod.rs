@@ -1,0 +1,5 @@
+//! (under construction)
+/// Entry
+pub fn main() -> std::process::ExitCode {
+    std::process::ExitCode::SUCCESS
+}

@@ -1,0 +1,234 @@
+//! Sealed objects: `nonce[12] ‖ AES-256-GCM(zstd(plain)) ‖ tag[16]`, no associated data (golden).
+
+use aes_gcm::aead::inout::InOutBuf;
+use aes_gcm::aes::Aes256;
+use aes_gcm::aes::cipher::{BlockCipherEncrypt, KeyInit};
+use aes_gcm::{AeadInOut, Aes256Gcm, Nonce, Tag};
+
+use super::{FormatError, RepoKey, zst};
+
+/// Bytes of the nonce before the ciphertext.
+pub const NONCE_LEN: usize = 12;
+/// Bytes of the authentication tag after it.
+pub const TAG_LEN: usize = 16;
+/// The smallest frame has 9 bytes (the empty chunk's), so nothing shorter than this is an object.
+pub const MIN_SEALED: usize = NONCE_LEN + 9 + TAG_LEN;
+/// How many bytes of an object's beginning [`Cipher::probe`] wants. One read of a disk or a bucket
+/// costs the same for 1 byte and for 64.
+pub const PROBE_LEN: usize = 64;
+
+/// An AES-256 key schedule, made once and used for every object. Wiped from memory when dropped.
+#[derive(Clone)]
+pub struct Cipher {
+    gcm: Aes256Gcm,
+    /// The same schedule for the counter mode below GCM: the length probe reads a frame header
+    /// without the rest of the object.
+    aes: Aes256,
+}
+
+impl std::fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cipher(…)")
+    }
+}
+
+impl Cipher {
+    /// Expands a key.
+    pub fn new(key: &RepoKey) -> Self {
+        let aes = Aes256::new(key.as_bytes().into());
+        Self { gcm: Aes256Gcm::from(aes.clone()), aes }
+    }
+
+    /// Authenticates, decrypts and expands one object. `sealed` serves as working space; `limit`
+    /// bounds what it may expand to, in bytes.
+    ///
+    /// # Errors
+    /// [`FormatError::Truncated`], [`FormatError::NotAuthentic`], [`FormatError::BadFrame`],
+    /// [`FormatError::TooLarge`].
+    pub fn open(&self, sealed: &mut [u8], limit: usize) -> Result<Vec<u8>, FormatError> {
+        let frame = self.decrypt(sealed)?;
+        zst::decompress(frame, limit)
+    }
+
+    /// Authenticates and decrypts in place.
+    fn decrypt<'a>(&self, sealed: &'a mut [u8]) -> Result<&'a [u8], FormatError> {
+        if sealed.len() < MIN_SEALED {
+            return Err(FormatError::Truncated {
+                have: sealed.len() as u64,
+                need: MIN_SEALED as u64,
+            });
+        }
+        let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
+        let nonce = Nonce::try_from(&*nonce).expect("split at the nonce's length");
+        let (body, tag) = rest.split_at_mut(rest.len() - TAG_LEN);
+        let tag = Tag::try_from(&*tag).expect("split at the tag's length");
+        // The tag is checked first: where it does not fit, nothing has been decrypted.
+        if self.gcm.decrypt_inout_detached(&nonce, &[], InOutBuf::from(body), &tag).is_err() {
+            return Err(self.diagnose(sealed));
+        }
+        Ok(&sealed[NONCE_LEN..sealed.len() - TAG_LEN])
+    }
+
+    /// Tells a cut object from a changed one, for the error's text alone: the block headers of the
+    /// unauthenticated frame say where it should end.
+    fn diagnose(&self, sealed: &[u8]) -> FormatError {
+        let mut frame = sealed[NONCE_LEN..].to_vec();
+        self.keystream(&sealed[..NONCE_LEN], &mut frame);
+        let have = sealed.len() as u64;
+        let is_frame = zst::content_size(&frame).is_ok();
+        match zst::frame_length(&frame) {
+            Some(len) if len + TAG_LEN > frame.len() => {
+                FormatError::Truncated { have, need: (NONCE_LEN + len + TAG_LEN) as u64 }
+            }
+            None if is_frame && frame.len() > 64 => {
+                // Cut inside the frame. A flipped bit in a block header looks the same, so this is
+                // only said where the headers before the end are sound, which frame_length checked.
+                FormatError::Truncated { have, need: have + 1 }
+            }
+            _ => FormatError::NotAuthentic,
+        }
+    }
+
+    /// Applies the counter mode that GCM uses for its data: the counter starts at 2.
+    fn keystream(&self, nonce: &[u8], data: &mut [u8]) {
+        for (block, counter) in data.chunks_mut(16).zip(2u32..) {
+            let mut pad = [0u8; 16];
+            pad[..NONCE_LEN].copy_from_slice(nonce);
+            pad[NONCE_LEN..].copy_from_slice(&counter.to_be_bytes());
+            self.aes.encrypt_block((&mut pad).into());
+            for (byte, pad) in block.iter_mut().zip(pad) {
+                *byte ^= pad;
+            }
+        }
+    }
+
+    /// The plain length of an object, read from its first [`PROBE_LEN`] bytes (or the whole object
+    /// if it is shorter): `None` where the frame does not say, as in objects of less than 256 plain
+    /// bytes. **A hint**: nothing is authenticated until the object is opened.
+    ///
+    /// # Errors
+    /// [`FormatError::Truncated`], [`FormatError::BadFrame`].
+    pub fn probe(&self, head: &[u8]) -> Result<Option<u64>, FormatError> {
+        if head.len() < MIN_SEALED {
+            return Err(FormatError::Truncated {
+                have: head.len() as u64,
+                need: MIN_SEALED as u64,
+            });
+        }
+        let mut frame = [0u8; zst::MAX_FRAME_HEADER];
+        frame.copy_from_slice(&head[NONCE_LEN..NONCE_LEN + zst::MAX_FRAME_HEADER]);
+        self.keystream(&head[..NONCE_LEN], &mut frame);
+        zst::content_size(&frame)
+    }
+
+    /// Compresses and seals one object under a random nonce.
+    ///
+    /// # Panics
+    /// If the operating system has no randomness to give.
+    pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
+        self.encrypt(&zst::compress(plain))
+    }
+
+    fn encrypt(&self, frame: &[u8]) -> Vec<u8> {
+        let mut sealed = Vec::with_capacity(NONCE_LEN + frame.len() + TAG_LEN);
+        sealed.resize(NONCE_LEN, 0);
+        getrandom::fill(&mut sealed).expect("the operating system gives randomness");
+        let nonce = Nonce::try_from(&sealed[..]).expect("just made of the nonce's length");
+        sealed.extend_from_slice(frame);
+        let tag = self
+            .gcm
+            .encrypt_inout_detached(&nonce, &[], InOutBuf::from(&mut sealed[NONCE_LEN..]))
+            .expect("an object is far below GCM's limit");
+        sealed.extend_from_slice(&tag);
+        sealed
+    }
+
+    /// Whether an index's `aesKeyVerifyVal` was made with this key: base64 of the sealed but
+    /// uncompressed word `siyuan` (golden). `None` if the text is not of that form.
+    pub fn verifies(&self, verify_val: &str) -> Option<bool> {
+        use base64::Engine;
+        let mut sealed = base64::engine::general_purpose::STANDARD.decode(verify_val).ok()?;
+        if sealed.len() != NONCE_LEN + KEY_CHECK.len() + TAG_LEN {
+            return None;
+        }
+        let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
+        let (body, tag) = rest.split_at_mut(KEY_CHECK.len());
+        let nonce = Nonce::try_from(&*nonce).ok()?;
+        let tag = Tag::try_from(&*tag).ok()?;
+        let opened = self.gcm.decrypt_inout_detached(&nonce, &[], InOutBuf::from(&mut *body), &tag);
+        Some(opened.is_ok() && body == KEY_CHECK)
+    }
+
+    /// An `aesKeyVerifyVal` for this key.
+    pub fn verify_val(&self) -> String {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(self.encrypt(KEY_CHECK))
+    }
+}
+
+/// What `aesKeyVerifyVal` holds.
+const KEY_CHECK: &[u8] = b"siyuan";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cipher() -> Cipher {
+        Cipher::new(&RepoKey::from_bytes([7; 32]))
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens(plain in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            let cipher = cipher();
+            let mut sealed = cipher.seal(&plain);
+            let stated = cipher.probe(&sealed).unwrap();
+            prop_assert_eq!(stated, (plain.len() >= 256 || plain.is_empty()).then_some(plain.len() as u64));
+            prop_assert_eq!(cipher.open(&mut sealed, 5000).unwrap(), plain);
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_and_every_cut_is_noticed() {
+        let cipher = cipher();
+        let sealed = cipher.seal(b"a note of last week, worth keeping");
+        for bit in 0..sealed.len() * 8 {
+            let mut bad = sealed.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(cipher.open(&mut bad, 100).is_err(), "bit {bit}");
+        }
+        for len in 0..sealed.len() {
+            assert!(cipher.open(&mut sealed[..len].to_vec(), 100).is_err(), "cut to {len}");
+        }
+    }
+
+    #[test]
+    fn a_cut_object_is_told_from_a_changed_one() {
+        let cipher = cipher();
+        let plain: Vec<u8> = (0..200_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let sealed = cipher.seal(&plain);
+        for len in [sealed.len() - 1, sealed.len() - 40, sealed.len() / 2, 20] {
+            let cut = cipher.open(&mut sealed[..len].to_vec(), plain.len());
+            assert!(matches!(cut, Err(FormatError::Truncated { .. })), "{len}: {cut:?}");
+        }
+        let mut changed = sealed.clone();
+        let last = changed.len() - 1;
+        changed[last] ^= 1;
+        assert_eq!(cipher.open(&mut changed, plain.len()), Err(FormatError::NotAuthentic));
+    }
+
+    #[test]
+    fn the_key_check() {
+        let (right, wrong) = (cipher(), Cipher::new(&RepoKey::from_bytes([8; 32])));
+        let val = right.verify_val();
+        assert_eq!(right.verifies(&val), Some(true));
+        assert_eq!(wrong.verifies(&val), Some(false));
+        assert_eq!(right.verifies("c2hvcnQ="), None);
+        // From golden/repo/indexes/1666729b…, whose key is in golden/key.txt.
+        let golden = RepoKey::parse("0YdOtp17LWINQXbP9bCqx3xjCC5z9wbGpc0awbRYepI=").unwrap();
+        let val = "LsdWiBVUitMtnJA51f9oUHDCDpBPYDt0tX3JVilWxb3yYA==";
+        assert_eq!(Cipher::new(&golden).verifies(val), Some(true));
+        assert_eq!(wrong.verifies(val), Some(false));
+    }
+}
