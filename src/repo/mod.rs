@@ -1,33 +1,141 @@
-//! An opened repository (under construction).
+//! An opened repository: the key is right, objects are found, opened and verified, chunks are cached.
+//!
+//! Nothing is loaded before it is asked for: a snapshot's records when it is first entered, a
+//! chunk when it is first read.
 
-use std::ops::Deref;
-use std::sync::Arc;
+pub mod catalog;
+mod chunks;
+pub mod names;
+mod objects;
+mod open;
+pub mod parallel;
+mod readahead;
+mod reader;
+mod snapshots;
+mod spans;
 
-/// Placeholder
-pub struct Repository {}
+use std::sync::{Arc, OnceLock};
 
-/// Bytes of a file, as a part of a cached chunk where one chunk has them all.
-#[derive(Debug, Clone)]
-pub enum Bytes {
-    /// A part of one cached chunk: no copy was made.
-    Part {
-        /// The chunk.
-        chunk: Arc<Vec<u8>>,
-        /// Where the part begins in it.
-        from: usize,
-        /// Where it ends.
-        to: usize,
-    },
-    /// Bytes of several chunks, copied together.
-    Joined(Vec<u8>),
+pub use catalog::{Catalog, File, FileEntry, FileNo};
+pub use chunks::{Chunk, ChunkCache};
+pub use objects::{ObjectError, ObjectKind, Objects, Problem};
+pub use open::OpenError;
+pub use reader::{Bytes, ReadError};
+pub use snapshots::{Damaged, Snapshot, Snapshots};
+
+use crate::format::{Index, IndexId, layout};
+use crate::store::{Store, StoreError, refs};
+
+use readahead::Streams;
+use snapshots::Watch;
+
+/// How a repository is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The most that the chunk cache holds, bytes.
+    pub cache_bytes: usize,
 }
 
-impl Deref for Bytes {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match self {
-            Self::Part { chunk, from, to } => &chunk[*from..*to],
-            Self::Joined(bytes) => bytes,
-        }
+/// Room for 32 chunks of the largest size, so that several readers of large files get on.
+pub const DEFAULT_CACHE_BYTES: usize = 256 << 20;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cache_bytes: DEFAULT_CACHE_BYTES }
+    }
+}
+
+/// An opened repository. Share it behind an [`Arc`]: everything takes `&self`.
+pub struct Repository {
+    core: Arc<Core>,
+    streams: Streams,
+    watch: Watch,
+    on_correction: OnceLock<Box<dyn Fn(FileNo) + Send + Sync>>,
+}
+
+/// What read-ahead threads need too.
+#[derive(Debug)]
+struct Core {
+    objects: Objects,
+    catalog: Catalog,
+    chunks: ChunkCache,
+}
+
+impl std::fmt::Debug for Repository {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Repository({})", self.core.objects.store().place())
+    }
+}
+
+/// A snapshot whose records have been read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its index.
+    pub index: Index,
+    /// Its files in the index's order, by their numbers in the catalog. A file whose record is
+    /// damaged is among them, see [`File::Bad`].
+    pub files: Vec<FileNo>,
+}
+
+impl Repository {
+    /// Opened and verified objects.
+    pub fn objects(&self) -> &Objects {
+        &self.core.objects
+    }
+
+    /// The store behind.
+    pub fn store(&self) -> &Store {
+        self.core.objects.store()
+    }
+
+    /// What is known of files.
+    pub fn catalog(&self) -> &Catalog {
+        &self.core.catalog
+    }
+
+    /// The chunk cache.
+    pub fn chunks(&self) -> &ChunkCache {
+        &self.core.chunks
+    }
+
+    /// The snapshots as they are now, at most a tenth of a second old. Reads the heads of indexes that
+    /// are new, and nothing else of them.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the repository cannot be listed at all; what is damaged is logged and
+    /// listed in [`Snapshots::damaged`].
+    pub fn snapshots(&self) -> Result<Arc<Snapshots>, StoreError> {
+        self.watch.current(&self.core.objects)
+    }
+
+    /// Reads a snapshot's index, and those of its records that are not known yet.
+    ///
+    /// # Errors
+    /// [`ObjectError`] where the index is damaged. Damaged records are logged, once each.
+    pub fn load(&self, id: IndexId) -> Result<Loaded, ObjectError> {
+        let objects = &self.core.objects;
+        let index =
+            objects.index(id).inspect_err(|e| objects.tell(e, || "it cannot be shown".into()))?;
+        let hint = || {
+            // It can only fit the index that `refs/latest` names: do not read it for any other.
+            let latest = refs::read(self.store(), layout::LATEST).ok().flatten();
+            (latest == Some(id)).then(|| objects.full_latest()).flatten()
+        };
+        let files = self.core.catalog.load(objects, &index, hint);
+        self.core.catalog.with_files(|known| {
+            for no in &files {
+                if let File::Bad(e) = &known[no.0 as usize] {
+                    objects
+                        .tell(e, || format!("a file of snapshot {id} is lost, its path with it"));
+                }
+            }
+        });
+        Ok(Loaded { index, files })
+    }
+
+    /// Calls `tell` when what was shown of a file turns out wrong and has been corrected. Only the
+    /// first caller is told.
+    pub fn on_correction(&self, tell: Box<dyn Fn(FileNo) + Send + Sync>) {
+        let _ = self.on_correction.set(tell);
     }
 }

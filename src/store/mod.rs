@@ -1,1 +1,155 @@
-//! (under construction)
+//! Where whole objects live. [`Store`] is a cheap handle over a private backend: a local folder, or
+//! memory for tests. It knows keys and bytes, not what they mean.
+//!
+//! Every object has a bounded size and fits in memory, so there are no streams: an object is read
+//! whole, or its beginning is.
+
+mod backend;
+mod local;
+mod memory;
+mod record;
+pub mod refs;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use backend::Backend;
+pub use backend::{Listed, Stamp};
+pub use record::{Call, Calls, Verb};
+
+/// A place that holds a repository. Clones share the place.
+#[derive(Debug, Clone)]
+pub struct Store {
+    backend: Arc<dyn Backend>,
+}
+
+/// A key could not be read, listed or written.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{place}/{key}: {problem}")]
+pub struct StoreError {
+    /// The repository's folder or address.
+    pub place: String,
+    /// The key below it.
+    pub key: String,
+    /// What is wrong.
+    pub problem: StoreProblem,
+}
+
+/// What can be wrong with a key, apart from what its bytes mean.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreProblem {
+    /// Nothing has that key.
+    #[error("it is missing")]
+    Missing,
+    /// Something has that key, but the system does not give it.
+    #[error("it cannot be read: {0}")]
+    Unreadable(Arc<std::io::Error>),
+    /// A folder, a pipe, a device: not a file.
+    #[error("it is not a regular file")]
+    NotAFile,
+    /// Larger than any such thing may be.
+    #[error("it has {0} bytes, which is absurd for what it should be")]
+    TooLarge(u64),
+    /// It could not be written.
+    #[error("it cannot be written: {0}")]
+    Unwritable(Arc<std::io::Error>),
+}
+
+impl StoreError {
+    /// Whether nothing has that key.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.problem, StoreProblem::Missing)
+    }
+}
+
+impl Store {
+    /// The repository in a local folder. Nothing is read yet.
+    pub fn local(folder: impl Into<PathBuf>) -> Self {
+        Self { backend: Arc::new(local::Local::new(folder.into())) }
+    }
+
+    /// An empty store in memory, for tests.
+    pub fn memory() -> Self {
+        Self { backend: Arc::new(memory::Memory::default()) }
+    }
+
+    /// The same place with every call noted, for tests that assert what was read.
+    pub fn recorded(&self) -> (Self, Calls) {
+        let (backend, calls) = record::Recorded::new(Arc::clone(&self.backend));
+        (Self { backend: Arc::new(backend) }, calls)
+    }
+
+    /// The folder of a local store.
+    pub fn folder(&self) -> Option<&Path> {
+        self.backend.folder()
+    }
+
+    /// How the place is called in messages.
+    pub fn place(&self) -> String {
+        self.backend.place()
+    }
+
+    /// All bytes of a key, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Missing`], [`StoreProblem::Unreadable`], [`StoreProblem::NotAFile`],
+    /// [`StoreProblem::TooLarge`].
+    pub fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreError> {
+        self.backend.get(key, limit).map_err(|p| self.error(key, p))
+    }
+
+    /// The first `len` bytes of a key, or all of them if it has fewer.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreError> {
+        self.backend.get_head(key, len).map_err(|p| self.error(key, p))
+    }
+
+    /// The size of a key in bytes.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn size(&self, key: &str) -> Result<u64, StoreError> {
+        self.backend.size(key).map_err(|p| self.error(key, p))
+    }
+
+    /// What lies directly in a folder, in no order. A folder that is not there is empty. What is
+    /// neither a file nor a folder is left out.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Unreadable`].
+    pub fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreError> {
+        self.backend.list(folder).map_err(|p| self.error(folder, p))
+    }
+
+    /// Something that differs when the content of a file or the list of names in a folder does:
+    /// cheaper than reading either. `None` where the place cannot tell.
+    pub fn stamp(&self, key: &str) -> Option<Stamp> {
+        self.backend.stamp(key)
+    }
+
+    /// Writes a key: durable when this returns, and whole or not at all whatever happens.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Unwritable`].
+    pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.backend.put(key, bytes).map_err(|p| self.error(key, p))
+    }
+
+    /// Removes a key; one that is not there is no error.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Unwritable`].
+    pub fn delete(&self, key: &str) -> Result<(), StoreError> {
+        self.backend.delete(key).map_err(|p| self.error(key, p))
+    }
+
+    fn error(&self, key: &str, problem: StoreProblem) -> StoreError {
+        StoreError { place: self.place(), key: key.to_owned(), problem }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,35 @@ pub struct Stats {
     /// Files known so far.
     pub files: u64,
 }
+
+/// Measures the size of a repository when it is first asked for, and keeps the answer.
+#[derive(Debug, Default)]
+pub(super) struct SizeMeter(std::sync::OnceLock<u64>);
+
+impl SizeMeter {
+    /// Bytes of all objects and indexes. `df` must not hang: after a quarter of a second the
+    /// rest is taken to be like what was seen, which IDs, being digests, make a fair guess.
+    pub(super) fn bytes(&self, store: &crate::store::Store) -> u64 {
+        const PATIENCE: std::time::Duration = std::time::Duration::from_millis(250);
+        *self.0.get_or_init(|| {
+            let begin = std::time::Instant::now();
+            let folder = |folder: &str| -> u64 {
+                let names = store.list(folder).unwrap_or_else(|_| Vec::new());
+                let files = names.iter().filter(|listed| !listed.is_folder);
+                files.filter_map(|l| store.size(&format!("{folder}/{}", l.name)).ok()).sum()
+            };
+            let all: Vec<String> = (0..=255u8).map(|n| format!("objects/{n:02x}")).collect();
+            let mut bytes = folder(crate::format::layout::INDEXES);
+            let mut objects = 0;
+            for (name, done) in all.iter().zip(1u64..) {
+                objects += folder(name);
+                if begin.elapsed() > PATIENCE {
+                    objects = objects * all.len() as u64 / done;
+                    break;
+                }
+            }
+            bytes += objects;
+            bytes
+        })
+    }
+}

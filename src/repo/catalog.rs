@@ -1,0 +1,255 @@
+//! The catalog: what is known of files, each File record once however many snapshots share it.
+//!
+//! A record gets a number when it is first met and keeps it: numbers are dense, so that trees and inodes
+//! need four bytes for a file.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::format::latest::FullLatest;
+use crate::format::{ChunkId, FileId, FileRecord, Index};
+
+use super::objects::{ObjectError, Objects};
+use super::parallel;
+use super::spans::Spans;
+
+/// The number of a file in the catalog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileNo(pub u32);
+
+/// One file in one state, in compact form.
+#[derive(Debug)]
+pub struct FileEntry {
+    /// Its File ID.
+    pub id: FileId,
+    /// As its record has it.
+    pub path: Box<str>,
+    /// Bytes.
+    pub size: u64,
+    /// Milliseconds since 1970.
+    pub updated: i64,
+    /// Of what it is made.
+    pub content: Content,
+    /// Whether this was read from the authenticated record. What came from `full-latest.json`
+    /// serves for names; before the content is read, the record must confirm it.
+    authentic: AtomicBool,
+}
+
+/// The chunks of a file.
+#[derive(Debug)]
+pub enum Content {
+    /// The usual note: its length is the file's size.
+    One(ChunkId),
+    /// A larger file. Where each chunk begins is learnt when it is first read.
+    Many {
+        /// The chunks in order.
+        chunks: Box<[ChunkId]>,
+        /// Where they begin, once known.
+        spans: Mutex<Option<Arc<Spans>>>,
+    },
+}
+
+impl Content {
+    /// The chunks in order.
+    pub fn chunks(&self) -> &[ChunkId] {
+        match self {
+            Self::One(id) => std::slice::from_ref(id),
+            Self::Many { chunks, .. } => chunks,
+        }
+    }
+}
+
+impl FileEntry {
+    fn new(record: FileRecord, authentic: bool) -> Self {
+        let content = match &record.chunks[..] {
+            [one] => Content::One(*one),
+            _ => Content::Many { chunks: record.chunks.into(), spans: Mutex::new(None) },
+        };
+        Self {
+            id: record.id,
+            path: record.path.into(),
+            size: u64::try_from(record.size).expect("verified: a size is not negative"),
+            updated: record.updated,
+            content,
+            authentic: AtomicBool::new(authentic),
+        }
+    }
+
+    /// The record that this was made of.
+    pub fn to_record(&self) -> FileRecord {
+        FileRecord {
+            id: self.id,
+            path: self.path.to_string(),
+            size: self.size as i64,
+            updated: self.updated,
+            chunks: self.content.chunks().to_vec(),
+        }
+    }
+
+    fn same_as(&self, record: &FileRecord) -> bool {
+        *self.path == *record.path
+            && self.size as i64 == record.size
+            && self.updated == record.updated
+            && self.content.chunks() == record.chunks
+    }
+}
+
+/// A file of the catalog: known, or why it is not.
+#[derive(Debug, Clone)]
+pub enum File {
+    /// Its record was read.
+    Known(Arc<FileEntry>),
+    /// Its record is damaged: not even its path is known.
+    Bad(Arc<ObjectError>),
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    known: RwLock<Known>,
+    /// Snapshots are loaded one after the other, each on many threads: two that share records
+    /// would else read them twice.
+    loading: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    by_id: HashMap<FileId, FileNo>,
+    files: Vec<File>,
+}
+
+impl Known {
+    fn add(&mut self, id: FileId, file: File) -> FileNo {
+        let next = FileNo(u32::try_from(self.files.len()).expect("fewer than 2^32 records"));
+        match self.by_id.entry(id) {
+            std::collections::hash_map::Entry::Occupied(known) => *known.get(),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                self.files.push(file);
+                *free.insert(next)
+            }
+        }
+    }
+}
+
+impl Catalog {
+    /// A file by its number; `None` for a number that was never given.
+    pub fn file(&self, no: FileNo) -> Option<File> {
+        self.known.read().files.get(no.0 as usize).cloned()
+    }
+
+    /// How many files are known.
+    pub fn len(&self) -> usize {
+        self.known.read().files.len()
+    }
+
+    /// Whether none is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives `see` a look at many files under one lock. It must not call the catalog.
+    pub fn with_files<R>(&self, see: impl FnOnce(&[File]) -> R) -> R {
+        see(&self.known.read().files)
+    }
+
+    /// The numbers of a snapshot's files, in its order. Records that are not known yet are read
+    /// from `full-latest.json` where `hint` gives one that fits, else side by side from their objects. A
+    /// damaged record is a number too: see [`File::Bad`].
+    pub fn load(
+        &self,
+        objects: &Objects,
+        index: &Index,
+        hint: impl FnOnce() -> Option<FullLatest>,
+    ) -> Vec<FileNo> {
+        let _one_at_a_time = self.loading.lock();
+        let mut missing = self.unknown(index);
+        // One read of the whole list is worth less than a few reads of what is new in it.
+        if missing.len() > index.files.len() / 8
+            && let Some(full) = hint().filter(|full| fits(full, index))
+        {
+            self.add_hinted(objects, full);
+            missing = self.unknown(index);
+        }
+        let read = parallel::map(&missing, |id| objects.record(*id));
+        let mut known = self.known.write();
+        for (id, result) in missing.into_iter().zip(read) {
+            let file = match result {
+                Ok(record) => File::Known(Arc::new(FileEntry::new(record, true))),
+                Err(e) => File::Bad(Arc::new(e)),
+            };
+            known.add(id, file);
+        }
+        index.files.iter().map(|id| known.by_id[id]).collect()
+    }
+
+    /// What of a snapshot is not known yet, each ID once, in its order.
+    fn unknown(&self, index: &Index) -> Vec<FileId> {
+        let known = self.known.read();
+        let mut seen = std::collections::HashSet::new();
+        let new = index.files.iter().filter(|id| !known.by_id.contains_key(id));
+        new.filter(|id| seen.insert(**id)).copied().collect()
+    }
+
+    /// Takes over what `full-latest.json` says. An empty file is confirmed at once: nobody ever
+    /// reads it, so nobody would find out that it should not be empty.
+    fn add_hinted(&self, objects: &Objects, full: FullLatest) {
+        let known = self.known.read();
+        let new = full.files.into_iter().filter(|r| !known.by_id.contains_key(&r.id));
+        let (empty, rest): (Vec<_>, Vec<_>) =
+            new.map(FileRecord::from).partition(|record| record.size == 0);
+        drop(known);
+        let empty = parallel::map(&empty, |record| (record.id, objects.record(record.id)));
+        let mut known = self.known.write();
+        for (id, confirmed) in empty {
+            let file = match confirmed {
+                Ok(record) => File::Known(Arc::new(FileEntry::new(record, true))),
+                Err(e) => File::Bad(Arc::new(e)),
+            };
+            known.add(id, file);
+        }
+        for record in rest {
+            known.add(record.id, File::Known(Arc::new(FileEntry::new(record, false))));
+        }
+    }
+
+    /// The file with its record confirmed, reading it if that has not been done. The flag says
+    /// whether what was shown of it so far was wrong: then it has been corrected.
+    ///
+    /// # Errors
+    /// [`ObjectError`] where the record is damaged; that is not remembered, so that a passing fault passes.
+    pub fn confirmed(
+        &self,
+        objects: &Objects,
+        no: FileNo,
+        entry: Arc<FileEntry>,
+    ) -> Result<(Arc<FileEntry>, bool), Arc<ObjectError>> {
+        if entry.authentic.load(Ordering::Acquire) {
+            return Ok((entry, false));
+        }
+        let record = objects.record(entry.id)?;
+        if entry.same_as(&record) {
+            entry.authentic.store(true, Ordering::Release);
+            return Ok((entry, false));
+        }
+        let right = Arc::new(FileEntry::new(record, true));
+        self.known.write().files[no.0 as usize] = File::Known(Arc::clone(&right));
+        Ok((right, true))
+    }
+}
+
+/// Whether the cache is of this index and could be right: the same IDs in the same order, each
+/// record giving its ID, count and sum as the index says. What is not covered by that (chunks, the
+/// milliseconds) is confirmed before content is read.
+fn fits(full: &FullLatest, index: &Index) -> bool {
+    full.id == index.id
+        && full.files.len() == index.files.len()
+        && full.files.iter().map(|r| &r.id).eq(&index.files)
+        && full.files.iter().map(|r| i128::from(r.size)).sum::<i128>() == i128::from(index.size)
+        && full.files.iter().all(|r| {
+            let record = FileRecord::from(r.clone());
+            record.verify(record.id).is_ok()
+        })
+}

@@ -1,0 +1,236 @@
+//! Reads of single objects, opened and verified: the only way from a store's bytes to anything that
+//! the floors above may believe.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::format::index::HEAD_LEN;
+use crate::format::latest::FullLatest;
+use crate::format::seal::{PROBE_LEN, TAG_LEN};
+use crate::format::{
+    ChunkId, Cipher, FileId, FileRecord, FormatError, Id, Index, IndexHead, IndexId, MAX_CHUNK,
+    MAX_INDEX, MAX_RECORD, layout,
+};
+use crate::store::{Store, StoreError, StoreProblem};
+
+/// What an object should have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ObjectKind {
+    /// A snapshot.
+    Index,
+    /// A File record.
+    Record,
+    /// A chunk.
+    Chunk,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Index => "snapshot",
+            Self::Record => "file record",
+            Self::Chunk => "chunk",
+        })
+    }
+}
+
+/// Why an object cannot be used.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Problem {
+    /// The store does not give it: missing, unreadable, not a file, too large.
+    #[error("{0}")]
+    Store(StoreProblem),
+    /// Its bytes are not what they should be: truncated, not authentic, wrong identity, undecodable.
+    #[error("{0}")]
+    Format(#[from] FormatError),
+}
+
+/// An object that cannot be used. Cheap to clone: it is kept with all that it costs.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{kind} {id} ({place}/{key}): {problem}")]
+pub struct ObjectError {
+    /// What it should have been.
+    pub kind: ObjectKind,
+    /// Its ID.
+    pub id: Id,
+    /// The repository.
+    pub place: Arc<str>,
+    /// Its key.
+    pub key: Arc<str>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl ObjectError {
+    /// Whether it is not there at all.
+    pub fn is_missing(&self) -> bool {
+        matches!(self.problem, Problem::Store(StoreProblem::Missing))
+    }
+
+    /// One word for the problem, as `check --json` gives it.
+    pub fn word(&self) -> &'static str {
+        match &self.problem {
+            Problem::Store(StoreProblem::Missing) => "missing",
+            Problem::Store(_) => "unreadable",
+            Problem::Format(FormatError::Truncated { .. }) => "truncated",
+            Problem::Format(FormatError::NotAuthentic) => "not-authentic",
+            Problem::Format(FormatError::WrongIdentity(_)) => "wrong-identity",
+            Problem::Format(_) => "undecodable",
+        }
+    }
+}
+
+/// Sealed bytes are never much longer than plain ones: zstd adds 1/256 at the worst.
+fn sealed_limit(plain: usize) -> u64 {
+    (plain + plain / 128 + 1024) as u64
+}
+
+/// Opens objects of one repository with one key. Shared by everything above.
+#[derive(Debug)]
+pub struct Objects {
+    store: Store,
+    cipher: Cipher,
+    place: Arc<str>,
+    told: Mutex<HashSet<(ObjectKind, Id)>>,
+}
+
+impl Objects {
+    pub(super) fn new(store: Store, cipher: Cipher) -> Self {
+        let place = store.place().into();
+        Self { store, cipher, place, told: Mutex::default() }
+    }
+
+    /// The store behind.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The key's schedule.
+    pub fn cipher(&self) -> &Cipher {
+        &self.cipher
+    }
+
+    fn error(&self, kind: ObjectKind, id: Id, problem: impl Into<Problem>) -> ObjectError {
+        let key = match kind {
+            ObjectKind::Index => layout::index(IndexId(id)),
+            ObjectKind::Record | ObjectKind::Chunk => layout::object(id),
+        };
+        ObjectError {
+            kind,
+            id,
+            place: Arc::clone(&self.place),
+            key: key.into(),
+            problem: problem.into(),
+        }
+    }
+
+    /// A whole snapshot.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn index(&self, id: IndexId) -> Result<Index, ObjectError> {
+        let bytes = self
+            .store
+            .get(&layout::index(id), sealed_limit(MAX_INDEX))
+            .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
+        Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
+    }
+
+    /// What a list needs of a snapshot, from the beginning of its index where that suffices.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn index_head(&self, id: IndexId) -> Result<IndexHead, ObjectError> {
+        let head = self
+            .store
+            .get_head(&layout::index(id), HEAD_LEN)
+            .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
+        match IndexHead::decode(&head, id) {
+            Ok(Some(head)) => Ok(head),
+            Ok(None) => self.index(id).map(|index| IndexHead::from(&index)),
+            Err(e) => Err(self.error(ObjectKind::Index, id.0, e)),
+        }
+    }
+
+    /// A File record: authenticated, and the one that was asked for.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn record(&self, id: FileId) -> Result<FileRecord, ObjectError> {
+        let json = self.open(ObjectKind::Record, id.0, MAX_RECORD)?;
+        FileRecord::decode(&json, id).map_err(|e| self.error(ObjectKind::Record, id.0, e))
+    }
+
+    /// A chunk's plain bytes: authenticated, and their SHA-1 is the chunk's ID.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, ObjectError> {
+        let plain = self.open(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
+        let found = ChunkId::of(&plain);
+        if found != id {
+            let wrong = FormatError::WrongIdentity(found.to_string());
+            return Err(self.error(ObjectKind::Chunk, id.0, wrong));
+        }
+        Ok(plain)
+    }
+
+    /// A chunk's plain length, from the first bytes of its object. `None` where they do not say.
+    /// A hint: nothing was authenticated.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn chunk_len_hint(&self, id: ChunkId) -> Result<Option<u64>, ObjectError> {
+        let head = self
+            .store
+            .get_head(&layout::chunk(id), PROBE_LEN)
+            .map_err(|e| self.error(ObjectKind::Chunk, id.0, e))?;
+        self.cipher.probe(&head).map_err(|e| self.error(ObjectKind::Chunk, id.0, e))
+    }
+
+    /// The plaintext cache of the newest snapshot's records, `None` where there is none or it is
+    /// of no use: it is disposable. **Not authenticated.**
+    pub fn full_latest(&self) -> Option<FullLatest> {
+        let bytes = self.store.get(layout::FULL_LATEST, MAX_INDEX as u64).ok()?;
+        FullLatest::decode(&bytes).ok()
+    }
+
+    fn open(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
+        let mut sealed = self
+            .store
+            .get(&layout::object(id), sealed_limit(limit) + TAG_LEN as u64)
+            .map_err(|e| self.error(kind, id, e))?;
+        self.cipher.open(&mut sealed, limit).map_err(|e| self.error(kind, id, e))
+    }
+
+    /// Logs a damaged object with what it costs: one line for each object, however often it is met.
+    pub fn tell(&self, error: &ObjectError, costs: impl FnOnce() -> String) {
+        if self.told.lock().insert((error.kind, error.id)) {
+            log::error!("{error}; {}", costs());
+        }
+    }
+}
+
+impl Objects {
+    /// The error for an index that a ref names and that is not there.
+    pub(super) fn missing_index(&self, id: IndexId) -> ObjectError {
+        self.error(ObjectKind::Index, id.0, Problem::Store(StoreProblem::Missing))
+    }
+
+    /// Logs a sentence once, however often it is true.
+    pub(super) fn tell_once(&self, sentence: &str) {
+        let id = Id::digest(sentence.as_bytes());
+        if self.told.lock().insert((ObjectKind::Index, id)) {
+            log::error!("{sentence}");
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(e: StoreError) -> Self {
+        Self::Store(e.problem)
+    }
+}

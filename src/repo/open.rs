@@ -1,0 +1,120 @@
+//! Opening: is there a repository, and is the key its key?
+
+use std::sync::Arc;
+
+use crate::format::{Cipher, IndexId, RepoKey, layout};
+use crate::store::{Store, StoreError, refs};
+
+use super::chunks::ChunkCache;
+use super::objects::{ObjectError, Objects};
+use super::readahead::Streams;
+use super::snapshots::Watch;
+use super::{Catalog, Core, Options, Problem, Repository};
+
+/// How many indexes may speak for or against a key. One is enough in a sound repository; the
+/// others are asked where it is damaged.
+const WITNESSES: usize = 8;
+
+/// Why a repository cannot be opened.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OpenError {
+    /// Nothing of a repository is there.
+    #[error(
+        "there is no repository in {0}: it has no folder `indexes` or `objects`; name one with --repo or --workspace"
+    )]
+    NotARepository(String),
+    /// The place cannot be listed.
+    #[error("cannot look into the repository: {0}")]
+    Store(#[from] StoreError),
+    /// Objects are there, and none opens with this key.
+    #[error(
+        "wrong key for {0}: the key that SiYuan shows under Settings - About - Data repo key is needed, or the passphrase that it was made from"
+    )]
+    WrongKey(String),
+}
+
+/// What an index says of a key.
+enum Verdict {
+    Right,
+    Wrong,
+    /// It is damaged or empty: nothing follows.
+    Silent,
+}
+
+impl Repository {
+    /// Opens the repository in `store` and verifies the key against its indexes. A repository
+    /// without any snapshot opens with every key.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(store: Store, key: &RepoKey, options: Options) -> Result<Self, OpenError> {
+        let place = store.place();
+        let top = store.list("")?;
+        let is_ours = |name: &str| [layout::INDEXES, layout::OBJECTS, layout::REFS].contains(&name);
+        if !top.iter().any(|listed| listed.is_folder && is_ours(&listed.name)) {
+            return Err(OpenError::NotARepository(place));
+        }
+        let objects = Objects::new(store, Cipher::new(key));
+        let mut wrong = false;
+        for id in witnesses(&objects)? {
+            match ask(&objects, id) {
+                Verdict::Right => {
+                    wrong = false;
+                    break;
+                }
+                Verdict::Wrong => wrong = true,
+                Verdict::Silent => {}
+            }
+        }
+        if wrong {
+            return Err(OpenError::WrongKey(place));
+        }
+        let core = Core {
+            objects,
+            catalog: Catalog::default(),
+            chunks: ChunkCache::new(options.cache_bytes),
+        };
+        Ok(Self {
+            core: Arc::new(core),
+            streams: Streams::new(),
+            watch: Watch::default(),
+            on_correction: std::sync::OnceLock::new(),
+        })
+    }
+}
+
+/// Indexes to ask: what `refs/latest` names, then others.
+fn witnesses(objects: &Objects) -> Result<Vec<IndexId>, StoreError> {
+    // A damaged ref is met again, and told, when the snapshots are listed.
+    let latest = refs::read(objects.store(), layout::LATEST).ok().flatten();
+    let mut ids: Vec<IndexId> = latest.into_iter().collect();
+    for listed in objects.store().list(layout::INDEXES)? {
+        if ids.len() == WITNESSES {
+            break;
+        }
+        ids.extend(listed.name.parse().ok().filter(|id| Some(*id) != latest));
+    }
+    Ok(ids)
+}
+
+fn ask(objects: &Objects, id: IndexId) -> Verdict {
+    let Ok(index) = objects.index(id) else { return Verdict::Silent };
+    match objects.cipher().verifies(&index.aes_key_verify_val) {
+        Some(true) => return Verdict::Right,
+        // Indexes are not authenticated: a record has the last word.
+        Some(false) | None => {}
+    }
+    let checked = index.files.iter().take(WITNESSES).map(|file| objects.record(*file));
+    let mut verdict = match index.aes_key_verify_val.is_empty() {
+        true => Verdict::Silent,
+        false => Verdict::Wrong,
+    };
+    for record in checked {
+        match record {
+            Ok(_) => return Verdict::Right,
+            Err(ObjectError { problem: Problem::Format(_), .. }) => verdict = Verdict::Wrong,
+            Err(_) => {}
+        }
+    }
+    verdict
+}

@@ -1,0 +1,38 @@
+//! What a place must be able to do.
+
+use std::fmt::Debug;
+use std::path::Path;
+
+use super::StoreProblem;
+
+/// One name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Listed {
+    /// The name, without its folder.
+    pub name: String,
+    /// Whether it is a folder itself.
+    pub is_folder: bool,
+}
+
+/// See [`super::Store::stamp`]. Two equal stamps mean that nothing has changed, unless the place's
+/// clock is too coarse to tell: then [`Stamp::settled`] is false and the stamp proves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp {
+    /// Modification time in nanoseconds, inode, and size; all 0 for what is not there.
+    pub(super) of: (i128, u64, u64),
+    /// Whether the last change lies far enough back that another one would have another time.
+    pub settled: bool,
+}
+
+/// See the methods of [`super::Store`], which only add the place's name to errors.
+pub(super) trait Backend: Debug + Send + Sync {
+    fn folder(&self) -> Option<&Path>;
+    fn place(&self) -> String;
+    fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem>;
+    fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreProblem>;
+    fn size(&self, key: &str) -> Result<u64, StoreProblem>;
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem>;
+    fn stamp(&self, key: &str) -> Option<Stamp>;
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem>;
+    fn delete(&self, key: &str) -> Result<(), StoreProblem>;
+}

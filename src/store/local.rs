@@ -1,0 +1,180 @@
+//! A repository in a local folder.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::backend::{Backend, Listed, Stamp};
+use super::{StoreProblem, StoreProblem::Unreadable};
+
+/// Coarser than the clock of any file system that people keep a repository on: FAT counts in
+/// steps of two seconds. A folder that changed less than this ago may change again unseen.
+const CLOCK_STEP: Duration = Duration::from_millis(2_100);
+
+#[derive(Debug)]
+pub(super) struct Local {
+    folder: PathBuf,
+}
+
+impl Local {
+    pub(super) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn path(&self, key: &str) -> PathBuf {
+        self.folder.join(key)
+    }
+
+    /// Opens what must be a regular file. Non-blocking, so that a pipe under an object's name
+    /// cannot hold us up; on a regular file that flag means nothing.
+    fn open(&self, key: &str) -> Result<(File, u64), StoreProblem> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(self.path(key))
+            .map_err(read_problem)?;
+        let meta = file.metadata().map_err(read_problem)?;
+        if !meta.is_file() {
+            return Err(StoreProblem::NotAFile);
+        }
+        Ok((file, meta.len()))
+    }
+}
+
+fn read_problem(e: std::io::Error) -> StoreProblem {
+    match e.kind() {
+        ErrorKind::NotFound => StoreProblem::Missing,
+        ErrorKind::IsADirectory => StoreProblem::NotAFile,
+        // A socket or a device without a driver: ENXIO. A file where a folder should be: ENOTDIR.
+        _ if e.raw_os_error() == Some(libc::ENXIO) => StoreProblem::NotAFile,
+        ErrorKind::NotADirectory => StoreProblem::Missing,
+        _ => Unreadable(Arc::new(e)),
+    }
+}
+
+fn write_problem(e: std::io::Error) -> StoreProblem {
+    StoreProblem::Unwritable(Arc::new(e))
+}
+
+/// Reads up to `len` bytes from the start. A file that has become shorter gives what is left.
+fn read_upto(file: &File, len: usize) -> Result<Vec<u8>, StoreProblem> {
+    let mut bytes = vec![0; len];
+    let mut have = 0;
+    while have < len {
+        match file.read_at(&mut bytes[have..], have as u64) {
+            Ok(0) => break,
+            Ok(n) => have += n,
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(read_problem(e)),
+        }
+    }
+    bytes.truncate(have);
+    Ok(bytes)
+}
+
+impl Backend for Local {
+    fn folder(&self) -> Option<&Path> {
+        Some(&self.folder)
+    }
+
+    fn place(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem> {
+        let (file, len) = self.open(key)?;
+        if len > limit {
+            return Err(StoreProblem::TooLarge(len));
+        }
+        read_upto(&file, len as usize)
+    }
+
+    fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreProblem> {
+        let (file, whole) = self.open(key)?;
+        read_upto(&file, len.min(usize::try_from(whole).unwrap_or(usize::MAX)))
+    }
+
+    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
+        let meta = std::fs::metadata(self.path(key)).map_err(read_problem)?;
+        if !meta.is_file() {
+            return Err(StoreProblem::NotAFile);
+        }
+        Ok(meta.len())
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
+        let entries = match std::fs::read_dir(self.path(folder)) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Unreadable(Arc::new(e))),
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(read_problem)?;
+            // A name that is not UTF-8 is none of the format's.
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // Removed since it was listed: as if it had never been.
+            let Ok(kind) = entry.file_type() else { continue };
+            // A link is followed: a repository may be put together of links.
+            let kind = if kind.is_symlink() {
+                match std::fs::metadata(entry.path()) {
+                    Ok(meta) => meta.file_type(),
+                    Err(_) => continue,
+                }
+            } else {
+                kind
+            };
+            if kind.is_dir() || kind.is_file() {
+                listed.push(Listed { name, is_folder: kind.is_dir() });
+            }
+        }
+        Ok(listed)
+    }
+
+    fn stamp(&self, key: &str) -> Option<Stamp> {
+        match std::fs::metadata(self.path(key)) {
+            Ok(meta) => {
+                let mtime =
+                    i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec());
+                let settled =
+                    match meta.modified().ok().map(|t| SystemTime::now().duration_since(t)) {
+                        Some(Ok(age)) => age > CLOCK_STEP,
+                        // In the future: the clock was set back, or the disk is another machine's.
+                        _ => false,
+                    };
+                Some(Stamp { of: (mtime, meta.ino(), meta.len()), settled })
+            }
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                Some(Stamp { of: (0, 0, 0), settled: true })
+            }
+            Err(_) => None,
+        }
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        let path = self.path(key);
+        let folder = path.parent().expect("a key lies below the repository's folder");
+        std::fs::create_dir_all(folder).map_err(write_problem)?;
+        let mut temp = tempfile::Builder::new()
+            .prefix(".revu-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(write_problem)?;
+        temp.write_all(bytes).map_err(write_problem)?;
+        temp.as_file().sync_all().map_err(write_problem)?;
+        temp.persist(&path).map_err(|e| write_problem(e.error))?;
+        // The name is durable once its folder is.
+        File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
+    }
+
+    fn delete(&self, key: &str) -> Result<(), StoreProblem> {
+        match std::fs::remove_file(self.path(key)) {
+            Ok(()) => Ok(()),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(write_problem(e)),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The lists of snapshots at one moment: what stands in `snapshots/`, `ids/` and `tags/`, and where
+//! `latest` leads.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use crate::repo::{Snapshots, names};
+
+use super::escape;
+use super::ino::View;
+use super::slots::Slots;
+use super::vfs::Change;
+
+/// A name in a list and the slot that it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The name.
+    pub name: Arc<str>,
+    /// The slot.
+    pub slot: u32,
+    /// The snapshot's time, milliseconds since 1970.
+    pub created: i64,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Which state of the repository this shows.
+    pub generation: u64,
+    /// When it changed last, nanoseconds since 1970.
+    pub mtime_ns: i128,
+    snapshots: Vec<Line>,
+    ids: Vec<Line>,
+    tags: Vec<Line>,
+    /// Where the link `latest` leads, from the root of the mount.
+    pub latest: Option<String>,
+}
+
+impl Listing {
+    /// The lists for a state of the repository.
+    pub fn new(snapshots: &Snapshots, zone: &TimeZone, slots: &Slots, mtime_ns: i128) -> Self {
+        let by_name = names::names(snapshots, zone);
+        let mut listing = Self { generation: snapshots.generation, mtime_ns, ..Self::default() };
+        let line = |view, name: String, id, created| {
+            let name: Arc<str> = name.into();
+            let slot = slots.give(view, &name, id, created);
+            Line { name, slot, created }
+        };
+        for (snapshot, name) in snapshots.list.iter().zip(by_name) {
+            let (id, created) = (snapshot.head.id, snapshot.head.created);
+            if snapshots.latest == Some(id) {
+                listing.latest = Some(format!("snapshots/{name}"));
+            }
+            listing.snapshots.push(line(View::Snapshots, name, id, created));
+            listing.ids.push(line(View::Ids, id.to_string(), id, created));
+        }
+        for (tag, id) in &snapshots.tags {
+            // A tag names a snapshot of the list: that is checked where the list is made.
+            let Some(snapshot) = snapshots.get(*id) else { continue };
+            let name = escape::shown(tag).into_owned();
+            listing.tags.push(line(View::Tags, name, *id, snapshot.head.created));
+        }
+        for lines in [&mut listing.snapshots, &mut listing.ids, &mut listing.tags] {
+            lines.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
+        }
+        listing
+    }
+
+    /// The lines of a list, in the order of their names' bytes.
+    pub fn lines(&self, view: View) -> &[Line] {
+        match view {
+            View::Snapshots => &self.snapshots,
+            View::Ids => &self.ids,
+            View::Tags => &self.tags,
+        }
+    }
+
+    /// Finds a name in a list.
+    pub fn find(&self, view: View, name: &[u8]) -> Option<&Line> {
+        let lines = self.lines(view);
+        let at = lines.binary_search_by(|line| line.name.as_bytes().cmp(name)).ok()?;
+        Some(&lines[at])
+    }
+
+    /// What of `old` the kernel must no longer believe.
+    pub fn changes_since(&self, old: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for view in [View::Snapshots, View::Ids, View::Tags] {
+            let (before, now) = (old.lines(view), self.lines(view));
+            if before == now {
+                continue;
+            }
+            changes.push(Change::Node(view.ino()));
+            for line in before.iter().filter(|line| {
+                self.find(view, line.name.as_bytes()).is_none_or(|l| l.slot != line.slot)
+            }) {
+                let name = line.name.as_bytes().to_vec();
+                changes.push(Change::Name { parent: view.ino(), name });
+            }
+        }
+        if self.latest != old.latest {
+            changes.push(Change::Node(super::ino::LATEST));
+            changes.push(Change::Name { parent: super::ino::ROOT, name: b"latest".to_vec() });
+        }
+        changes
+    }
+}
