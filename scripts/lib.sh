@@ -85,6 +85,6 @@ fuse_obstacle() {
   if ! [ -c /dev/fuse ]; then
     echo "/dev/fuse is missing, so nothing can be mounted here; load it with 'modprobe fuse', or start the container with '--device /dev/fuse --cap-add SYS_ADMIN'"
   elif ! (: <>/dev/fuse) 2>/dev/null; then
-    echo "/dev/fuse is there but $(id -un) may not open it, so nothing can be mounted here; in a container, start it with '--device /dev/fuse --cap-add SYS_ADMIN', elsewhere allow it with 'sudo chmod 666 /dev/fuse', Debian's own setting"
+    echo "/dev/fuse is there but user $(id -un) may not open it, so nothing can be mounted here; in a container, start it with '--device /dev/fuse --cap-add SYS_ADMIN', elsewhere allow it with 'sudo chmod 666 /dev/fuse', Debian's own setting"
   fi
 }
