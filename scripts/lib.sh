@@ -49,7 +49,7 @@ need_tools() {
   local command package reason missing=()
   while read -r command package reason; do
     [ -n "$command" ] || continue
-    command -v "$command" >/dev/null && continue
+    type -P "$command" >/dev/null && continue # not `command -v`: the shell has a kill of its own
     note "installing $package: $reason"
     missing+=("$package")
   done <<<"$1"
