@@ -280,7 +280,8 @@ fn questions(paths: Vec<Vec<u8>>) -> impl Strategy<Value = Vec<Question>> {
 fn agree(reference: &Node, tree: &dyn Tree, cases: u32) {
     let mut all = Vec::new();
     paths(reference, b"", &mut all);
-    let mut runner = TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
+    let mut runner =
+        TestRunner::new(Config { cases, failure_persistence: None, ..Config::default() });
     let result = runner.run(&questions(all), |asked| {
         std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4)

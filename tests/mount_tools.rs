@@ -125,7 +125,8 @@ fn ordinary_tools_run_clean() {
         clean(Command::new("rsync").arg("-a").arg(folder.join("")).arg(&rsync));
         let tar = copies.join("tar");
         std::fs::create_dir(&tar).unwrap();
-        let pack = r#"tar -C "$1" --format=pax -cf - . | tar -C "$2" --warning=no-timestamp -xpf -"#;
+        let pack =
+            r#"tar -C "$1" --format=pax -cf - . | tar -C "$2" --warning=no-timestamp -xpf -"#;
         clean(Command::new("sh").args(["-c", pack, "sh"]).args([&folder, &tar]));
         for copy in [&cp, &rsync, &tar] {
             // Folders of a snapshot are read-only, and so are their copies: root does not mind.
