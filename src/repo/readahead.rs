@@ -88,11 +88,15 @@ impl Streams {
     /// Which chunks to fetch now that `stretch` has been read, at most `budget` bytes ahead.
     pub(super) fn ahead_of(&self, no: FileNo, stretch: &Stretch, budget: u64) -> Range<usize> {
         let mut streams = self.streams.lock();
-        let stream = streams.get_or_insert_mut(no, Stream::default);
+        let Some(stream) = streams.get_mut(&no) else {
+            // One read is no sequence.
+            streams.put(no, Stream { next: stretch.end, ..Stream::default() });
+            return 0..0;
+        };
         let on =
             stretch.offset <= stream.next + TOLERANCE && stretch.end + TOLERANCE >= stream.next;
         if !on {
-            *stream = Stream { next: stretch.end, window: 0, fetched: 0 };
+            *stream = Stream { next: stretch.end, ..Stream::default() };
             return 0..0;
         }
         stream.next = stream.next.max(stretch.end);
@@ -104,10 +108,11 @@ impl Streams {
             return 0..0;
         }
         stream.window = (stream.window * 2).clamp(1, MAX_WINDOW);
-        let from = stream.fetched.max(stretch.last + 1);
-        let to = stretch.spans.within(from, stretch.last + 1 + stream.window, budget);
-        stream.fetched = stream.fetched.max(to);
-        from..to.max(from)
+        let next = stretch.last + 1;
+        let from = stream.fetched.max(next);
+        let to = stretch.spans.within(next, next + stream.window, budget).max(from);
+        stream.fetched = to;
+        from..to
     }
 
     /// Lets the threads fetch chunks into the cache.
@@ -219,7 +224,10 @@ mod tests {
         let streams = Streams::new();
         for at in (0..32 * chunk).step_by(128 << 10) {
             let range = streams.ahead_of(FileNo(1), &stretch(&spans, at, 128 << 10), 3 * chunk);
-            assert!(range.end as u64 <= at / chunk + 1 + 4, "{range:?} at {at}");
+            assert!(
+                range.is_empty() || range.end as u64 <= at / chunk + 1 + 3,
+                "{range:?} at {at}"
+            );
         }
     }
 }

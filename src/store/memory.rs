@@ -51,7 +51,7 @@ impl Backend for Memory {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
-        let prefix = format!("{folder}/");
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let keys = self.keys.lock();
         let below = keys.keys().filter_map(|key| key.strip_prefix(&prefix));
         let listed: BTreeSet<Listed> = below
