@@ -56,7 +56,7 @@ impl Look {
 
     /// The text in a style, where there are colours.
     pub fn paint(&self, style: Style, text: &str) -> String {
-        if self.color && style != Style::Plain {
+        if self.color && style != Style::Plain && !text.is_empty() {
             format!("\x1b[{}m{text}\x1b[0m", style.code())
         } else {
             text.to_owned()

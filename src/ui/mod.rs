@@ -16,5 +16,5 @@ pub mod table;
 pub mod text;
 pub mod time;
 
-pub use look::{Color, Look, Style};
-pub use out::Out;
+pub use look::{Color, Look, Style, asks_for_plain};
+pub use out::{Out, OutError};

@@ -6,6 +6,12 @@ use serde::Serialize;
 
 use super::Look;
 
+/// Standard output does not take what is written: its reader is gone
+/// ([`io::ErrorKind::BrokenPipe`]), or its disk is full.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to standard output: {0}")]
+pub struct OutError(#[source] pub io::Error);
+
 /// Standard output, buffered. It carries results and nothing else.
 #[derive(Debug)]
 pub struct Out {
@@ -28,34 +34,34 @@ impl Out {
     /// Writes a line.
     ///
     /// # Errors
-    /// As the system tells it; [`io::ErrorKind::BrokenPipe`] where nobody reads any more.
-    pub fn line(&mut self, text: &str) -> io::Result<()> {
-        self.writer.write_all(text.as_bytes())?;
-        self.writer.write_all(b"\n")
+    /// [`OutError`].
+    pub fn line(&mut self, text: &str) -> Result<(), OutError> {
+        self.bytes(text.as_bytes())?;
+        self.bytes(b"\n")
     }
 
     /// Writes a value as one line of JSON.
     ///
     /// # Errors
     /// As [`Self::line`].
-    pub fn json(&mut self, value: &impl Serialize) -> io::Result<()> {
-        serde_json::to_writer(&mut self.writer, value)?;
-        self.writer.write_all(b"\n")
+    pub fn json(&mut self, value: &impl Serialize) -> Result<(), OutError> {
+        serde_json::to_writer(&mut self.writer, value).map_err(|e| OutError(e.into()))?;
+        self.bytes(b"\n")
     }
 
     /// Writes bytes as they are.
     ///
     /// # Errors
     /// As [`Self::line`].
-    pub fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.write_all(bytes)
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutError> {
+        self.writer.write_all(bytes).map_err(OutError)
     }
 
     /// Writes out what is buffered.
     ///
     /// # Errors
     /// As [`Self::line`].
-    pub fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+    pub fn flush(&mut self) -> Result<(), OutError> {
+        self.writer.flush().map_err(OutError)
     }
 }

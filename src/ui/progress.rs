@@ -45,8 +45,7 @@ pub struct Progress {
 impl Progress {
     /// A bar for `total` things, called `what` (a plural). `wanted`: neither `--quiet` nor `--json`.
     pub fn new(what: &'static str, total: usize, look: Look, wanted: bool) -> Self {
-        let next =
-            (wanted && look.terminal).then(|| Mutex::new(Instant::now() + PATIENCE));
+        let next = (wanted && look.terminal).then(|| Mutex::new(Instant::now() + PATIENCE));
         let width = look.width.unwrap_or(80);
         Self { what, done: AtomicU64::new(0), total: total as u64, next, width }
     }

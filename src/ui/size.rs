@@ -67,7 +67,9 @@ mod tests {
         }
         assert_eq!(parse("2GiB"), Ok(2 << 30));
         assert_eq!(parse("2 GB"), Ok(2 << 30));
-        for bad in ["", "M", "-1", "1.5G", "1X", "1I", "1MM", "18446744073709551616", "17179869184G"] {
+        for bad in
+            ["", "M", "-1", "1.5G", "1X", "1I", "1MM", "18446744073709551616", "17179869184G"]
+        {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,8 +1,6 @@
 //! Rows with columns one below the other.
 
-use std::io;
-
-use super::{Look, Out, Style, text};
+use super::{Look, Out, OutError, Style, text};
 
 /// On which side a column is even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,28 +14,36 @@ pub enum Align {
 /// A column.
 #[derive(Debug, Clone, Copy)]
 pub struct Column {
-    /// Its title, shown on a terminal alone: a pipe gets results and nothing else.
+    /// Its title, shown on a terminal alone: a pipe gets results and nothing else. A table whose
+    /// columns have none has no line for them.
     pub title: &'static str,
     /// On which side it is even.
     pub align: Align,
     /// The colour of its texts.
     pub style: Style,
+    /// A text that is too long for the terminal is cut. For a last column.
+    pub cut: bool,
 }
 
 impl Column {
     /// A column of texts.
     pub const fn text(title: &'static str) -> Self {
-        Self { title, align: Align::Left, style: Style::Plain }
+        Self { title, align: Align::Left, style: Style::Plain, cut: false }
     }
 
     /// A column of numbers.
     pub const fn number(title: &'static str) -> Self {
-        Self { title, align: Align::Right, style: Style::Plain }
+        Self { title, align: Align::Right, style: Style::Plain, cut: false }
     }
 
     /// The same in a colour.
     pub const fn styled(self, style: Style) -> Self {
         Self { style, ..self }
+    }
+
+    /// A last column of texts that may be cut to the width of the terminal.
+    pub const fn cut(self) -> Self {
+        Self { cut: true, ..self }
     }
 }
 
@@ -68,7 +74,7 @@ impl Table {
     ///
     /// # Errors
     /// As [`Out::line`].
-    pub fn write(&self, out: &mut Out) -> io::Result<()> {
+    pub fn write(&self, out: &mut Out) -> Result<(), OutError> {
         let look = out.look();
         for line in self.lines(look) {
             out.line(&line)?;
@@ -98,7 +104,9 @@ impl Table {
                 let column = &self.columns[*nth];
                 let is_last = at + 1 == shown.len();
                 let cell = match look.width {
-                    Some(most) if is_last => text::cut(&cells[*nth], most.saturating_sub(used)),
+                    Some(most) if is_last && column.cut => {
+                        text::cut(&cells[*nth], most.saturating_sub(used))
+                    }
                     _ => cells[*nth].as_str().into(),
                 };
                 let pad = " ".repeat(width.saturating_sub(text::columns(&cell)));
@@ -116,7 +124,8 @@ impl Table {
             line.truncate(line.trim_end().len());
             line
         };
-        let head = look.terminal.then(|| line(&titles, &|_| Style::Dim));
+        let titled = look.terminal && titles.iter().any(|title| !title.is_empty());
+        let head = titled.then(|| line(&titles, &|_| Style::Dim));
         head.into_iter().chain(self.rows.iter().map(|row| line(row, &|c| c.style))).collect()
     }
 }
@@ -130,7 +139,7 @@ mod tests {
             Column::text("name").styled(Style::Id),
             Column::number("files"),
             Column::text("empty"),
-            Column::text("memo"),
+            Column::text("memo").cut(),
         ]);
         table.row(["标签".to_owned(), "7".to_owned(), String::new(), "a long memo".to_owned()]);
         table.row(["a".to_owned(), "1234567".to_owned(), String::new(), String::new()]);
@@ -139,10 +148,7 @@ mod tests {
 
     #[test]
     fn a_pipe_gets_results_alone() {
-        assert_eq!(
-            table().lines(Look::default()),
-            ["标签        7  a long memo", "a     1234567"]
-        );
+        assert_eq!(table().lines(Look::default()), ["标签        7  a long memo", "a     1234567"]);
         assert!(Table::new([Column::text("x")]).lines(Look::default()).is_empty());
     }
 
