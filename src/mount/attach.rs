@@ -35,6 +35,9 @@ pub enum AttachError {
         or let this container use the device"
     )]
     NoDevice,
+    /// There is FUSE, but not for this user.
+    #[error("cannot mount: this user may not open {DEVICE}, which the administrator can change")]
+    NotAllowed,
     /// The program that mounts for users is missing.
     #[error("cannot mount as this user: fusermount3 is missing, install the package fuse3")]
     NoHelper,
@@ -146,6 +149,7 @@ fn by_helper(point: &Path, source: &OsStr, options: &Options) -> Result<OwnedFd,
     match received {
         Ok(Some(device)) => Ok(device),
         _ if said.contains("user_allow_other") => Err(AttachError::OthersNotAllowed),
+        _ if said.contains("failed to open /dev/fuse: Permission") => Err(AttachError::NotAllowed),
         _ if !said.trim().is_empty() => Err(AttachError::Refused(said.trim().to_owned())),
         Ok(None) => Err(AttachError::Refused("fusermount3 said nothing".to_owned())),
         Err(errno) => Err(AttachError::Refused(errno.desc().to_owned())),

@@ -1,7 +1,7 @@
 //! What a place must be able to do.
 
 use std::fmt::Debug;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::StoreProblem;
 
@@ -24,6 +24,15 @@ pub struct Stamp {
     pub settled: bool,
 }
 
+/// Bytes that were written and have no key yet, see [`super::Batch`].
+#[derive(Debug)]
+pub(super) enum Staged {
+    /// In a file of the staging folder.
+    File(PathBuf),
+    /// In memory.
+    Bytes(Vec<u8>),
+}
+
 /// See the methods of [`super::Store`], which only add the place's name to errors.
 pub(super) trait Backend: Debug + Send + Sync {
     fn folder(&self) -> Option<&Path>;
@@ -34,5 +43,9 @@ pub(super) trait Backend: Debug + Send + Sync {
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem>;
     fn stamp(&self, key: &str) -> Option<Stamp>;
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem>;
+    fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem>;
+    fn sync(&self) -> Result<(), StoreProblem>;
+    fn publish(&self, staged: &Staged, key: &str) -> Result<(), StoreProblem>;
+    fn discard(&self, staged: Staged);
     fn delete(&self, key: &str) -> Result<(), StoreProblem>;
 }

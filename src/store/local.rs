@@ -2,26 +2,50 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use super::backend::{Backend, Listed, Stamp};
+use parking_lot::Mutex;
+
+use super::backend::{Backend, Listed, Staged, Stamp};
 use super::{StoreProblem, StoreProblem::Unreadable};
 
 /// Coarser than the clock of any file system that people keep a repository on: FAT counts in
 /// steps of two seconds. A folder that changed less than this ago may change again unseen.
 const CLOCK_STEP: Duration = Duration::from_millis(2_100);
 
+/// Staging folders are named so, with a random end.
+const STAGING: &str = ".revu-staging-";
+
 #[derive(Debug)]
 pub(super) struct Local {
     folder: PathBuf,
+    /// Made when something is staged first, removed with all in it when this store goes.
+    staging: Mutex<Option<tempfile::TempDir>>,
+    staged: AtomicU64,
 }
 
 impl Local {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, staging: Mutex::new(None), staged: AtomicU64::new(0) }
+    }
+
+    /// A new name in the staging folder.
+    fn staging_place(&self) -> Result<PathBuf, StoreProblem> {
+        let n = self.staged.fetch_add(1, Ordering::Relaxed);
+        let mut staging = self.staging.lock();
+        let dir = match &mut *staging {
+            Some(dir) => dir,
+            none => {
+                let made = tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder);
+                none.insert(made.map_err(write_problem)?)
+            }
+        };
+        Ok(dir.path().join(n.to_string()))
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -168,6 +192,53 @@ impl Backend for Local {
         temp.persist(&path).map_err(|e| write_problem(e.error))?;
         // The name is durable once its folder is.
         File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
+    }
+
+    fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
+        let path = self.staging_place()?;
+        let write = || -> std::io::Result<()> {
+            let mut file =
+                OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+            file.write_all(bytes)
+        };
+        match write() {
+            Ok(()) => Ok(Staged::File(path)),
+            Err(e) => {
+                self.discard(Staged::File(path));
+                Err(write_problem(e))
+            }
+        }
+    }
+
+    /// One wait for all that was written to the whole file system: a wait for each of thousands of
+    /// small files takes seven times as long (measured: 70 s against 10.5 s for 158,000).
+    fn sync(&self) -> Result<(), StoreProblem> {
+        let folder = File::open(&self.folder).map_err(write_problem)?;
+        // SAFETY: the descriptor is open for the duration of the call.
+        if unsafe { libc::syncfs(folder.as_raw_fd()) } != 0 {
+            return Err(write_problem(std::io::Error::last_os_error()));
+        }
+        Ok(())
+    }
+
+    fn publish(&self, staged: &Staged, key: &str) -> Result<(), StoreProblem> {
+        let Staged::File(from) = staged else { unreachable!("staged in a file") };
+        let to = self.path(key);
+        match std::fs::rename(from, &to) {
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                let folder = to.parent().expect("a key lies below the repository's folder");
+                std::fs::create_dir_all(folder).map_err(write_problem)?;
+                std::fs::rename(from, &to).map_err(write_problem)
+            }
+            result => result.map_err(write_problem),
+        }
+    }
+
+    fn discard(&self, staged: Staged) {
+        if let Staged::File(path) = staged {
+            // It may never have been made; the staging folder goes with all in it anyway.
+            let _ = std::fs::remove_file(path);
+        }
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreProblem> {

@@ -6,7 +6,7 @@ use std::path::Path;
 use parking_lot::Mutex;
 
 use super::StoreProblem;
-use super::backend::{Backend, Listed, Stamp};
+use super::backend::{Backend, Listed, Staged, Stamp};
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -80,6 +80,21 @@ impl Backend for Memory {
         self.keys.lock().insert(key.to_owned(), (bytes.to_vec(), written));
         Ok(())
     }
+
+    fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
+        Ok(Staged::Bytes(bytes.to_vec()))
+    }
+
+    fn sync(&self) -> Result<(), StoreProblem> {
+        Ok(())
+    }
+
+    fn publish(&self, staged: &Staged, key: &str) -> Result<(), StoreProblem> {
+        let Staged::Bytes(bytes) = staged else { unreachable!("staged in memory") };
+        self.put(key, bytes)
+    }
+
+    fn discard(&self, _: Staged) {}
 
     fn delete(&self, key: &str) -> Result<(), StoreProblem> {
         self.tick();

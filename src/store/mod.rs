@@ -5,6 +5,8 @@
 //! whole, or its beginning is.
 
 mod backend;
+mod batch;
+mod faulty;
 mod local;
 mod memory;
 mod record;
@@ -14,7 +16,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use backend::Backend;
+use parking_lot::Mutex;
+
 pub use backend::{Listed, Stamp};
+pub use batch::Batch;
+pub use faulty::{Fault, Faults};
 pub use record::{Call, Calls, Verb};
 
 /// A place that holds a repository. Clones share the place.
@@ -80,6 +86,11 @@ impl Store {
         (Self { backend: Arc::new(backend) }, calls)
     }
 
+    /// The same place, where operations fail as `faults` says, for tests.
+    pub fn faulty(&self, faults: &Faults) -> Self {
+        Self { backend: Arc::new(faulty::Faulty::new(Arc::clone(&self.backend), faults.clone())) }
+    }
+
     /// The folder of a local store.
     pub fn folder(&self) -> Option<&Path> {
         self.backend.folder()
@@ -136,6 +147,19 @@ impl Store {
     /// [`StoreProblem::Unwritable`].
     pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.backend.put(key, bytes).map_err(|p| self.error(key, p))
+    }
+
+    /// Begins to write many keys that become durable together.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { store: self, staged: Mutex::default() }
+    }
+
+    /// Returns when all that was written so far is durable, names included.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Unwritable`].
+    pub fn sync(&self) -> Result<(), StoreError> {
+        self.backend.sync().map_err(|p| self.error("", p))
     }
 
     /// Removes a key; one that is not there is no error.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::StoreProblem;
-use super::backend::{Backend, Listed, Stamp};
+use super::backend::{Backend, Listed, Staged, Stamp};
 
 /// What was asked of a store. Stamps are not noted: they are asked all the time and read nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,6 +23,8 @@ pub enum Verb {
     Put,
     /// One was removed.
     Delete,
+    /// What was written so far was made durable.
+    Sync,
 }
 
 /// One call.
@@ -98,6 +100,24 @@ impl Backend for Recorded {
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
         self.calls.note(Verb::Put, key);
         self.inner.put(key, bytes)
+    }
+
+    fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
+        self.inner.stage(bytes)
+    }
+
+    fn sync(&self) -> Result<(), StoreProblem> {
+        self.calls.note(Verb::Sync, "");
+        self.inner.sync()
+    }
+
+    fn publish(&self, staged: &Staged, key: &str) -> Result<(), StoreProblem> {
+        self.calls.note(Verb::Put, key);
+        self.inner.publish(staged, key)
+    }
+
+    fn discard(&self, staged: Staged) {
+        self.inner.discard(staged);
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreProblem> {

@@ -99,3 +99,48 @@ fn calls_are_noted() {
     assert_eq!(noted, [Verb::Put, Verb::Get]);
     assert_eq!(calls.take(), []);
 }
+
+#[test]
+fn a_batch_appears_whole_and_leaves_nothing_behind() {
+    each(|store| {
+        let batch = store.batch();
+        batch.put("objects/ab/1".into(), b"one").unwrap();
+        batch.put("objects/cd/2".into(), b"two").unwrap();
+        assert!(store.get("objects/ab/1", 9).unwrap_err().is_missing(), "not before the commit");
+        batch.commit().unwrap();
+        assert_eq!(store.get("objects/ab/1", 9).unwrap(), b"one");
+        assert_eq!(store.get("objects/cd/2", 9).unwrap(), b"two");
+        batch.put("objects/ef/3".into(), b"three").unwrap();
+        drop(batch);
+        assert!(store.get("objects/ef/3", 9).unwrap_err().is_missing());
+    });
+    let (dir, store) = local();
+    let batch = store.batch();
+    batch.put("objects/ab/1".into(), b"one").unwrap();
+    drop(batch);
+    drop(store);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "the staging folder is gone");
+}
+
+#[test]
+fn faults_come_where_they_are_asked_for() {
+    each(|store| {
+        let faults = Faults::among_writes(2, Fault::Errno(libc::ENOSPC));
+        let faulty = store.faulty(&faults);
+        let batch = faulty.batch();
+        batch.put("a".into(), b"1").unwrap();
+        batch.put("b".into(), b"2").unwrap();
+        let e = batch.commit().unwrap_err();
+        assert!(matches!(e.problem, StoreProblem::Unwritable(_)), "the sync fails: {e}");
+        assert!(store.get("a", 9).is_err(), "so nothing has got its name");
+        faulty.put("c", b"3").unwrap();
+
+        let faults = Faults::at(1, Fault::Stop);
+        let stopped = store.faulty(&faults);
+        stopped.get("c", 9).unwrap();
+        for _ in 0..3 {
+            assert!(stopped.put("d", b"4").is_err() && stopped.get("c", 9).is_err());
+        }
+        assert!(store.get("d", 9).is_err());
+    });
+}
