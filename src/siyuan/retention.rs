@@ -2,9 +2,9 @@
 //!
 //! What SiYuan does, as the format page and its behaviour say: a snapshot not older than the set
 //! number of days is looked at, by the local day on which it was made. All of today stay (here also
-//! of days to come, where a clock went wrong), and all of a day that has no more than the set number. Of another day its last one stays, and others
-//! **drawn at random** up to that number. Where fewer than three snapshots would stay in all,
-//! nothing is purged.
+//! those of days to come, where a clock went wrong), and all of a day that has no more than the set
+//! number. Of another day its last one stays, and others **drawn at random** up to that number.
+//! Where fewer than three snapshots would stay in all, nothing is purged.
 //!
 //! Where SiYuan draws lots, this is the choice made here: the day is divided into as many equal
 //! parts as snapshots are to stay, and of each part its last one stays; where a part has none, the
