@@ -216,6 +216,7 @@ fn a_mount_whose_program_hangs_hangs_nobody_else() {
     }
     let place = Place::new();
     let mount = place.mount(&spec(&place, "new"));
+    let mut sitting = sit(&mount);
     signal(mount.pid, "STOP");
     let begin = Instant::now();
     let listed = mounts().unwrap();
@@ -224,8 +225,14 @@ fn a_mount_whose_program_hangs_hangs_nobody_else() {
     assert!(begin.elapsed() < Duration::from_secs(5));
     let output = place.run(&spec(&place, "new"));
     assert_eq!(output.status.code(), Some(11), "a mount is there: {output:?}");
+    // Somebody who uses it is named; nobody is waited for who does not answer.
+    let error = umount(&mount.point).unwrap_err();
+    assert!(error.to_string().contains("sleep"), "{error}");
+    sitting.kill().unwrap();
+    sitting.wait().unwrap();
+    assert_eq!(umount(&mount.point).unwrap(), Left::Unmounted);
+    assert!(!mount.is_up());
     signal(mount.pid, "CONT");
-    umount(&mount.point).unwrap();
     mount.ended();
 }
 
