@@ -18,12 +18,6 @@ use revu::mount::umount;
 /// A user and a group that own nothing.
 const NOBODY: u32 = 65534;
 
-#[test]
-#[ignore = "other tests run it as a process of its own"]
-fn child() {
-    mount_support::child();
-}
-
 fn spec(place: &Place) -> Spec {
     let key = fs::read_to_string(common::fixtures().join("golden/key.txt")).unwrap();
     Spec::new(&golden().repo, key.trim(), &place.path("mount"))
@@ -185,10 +179,10 @@ fn a_user_mounts() {
     let run = |spec: &Spec| {
         let mut command = spec.command(&place.state());
         let output = command.uid(NOBODY).gid(NOBODY).output().unwrap();
-        let text = [output.stdout, output.stderr].concat();
-        (output.status.code(), String::from_utf8(text).unwrap())
+        let text = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), text, Mount::of(&output.stdout))
     };
-    let (code, text) = run(&spec(&place).option(r"fsname=a\,b\\c"));
+    let (code, text, mount) = run(&spec(&place).option(r"fsname=a\,b\\c"));
     assert_eq!(code, Some(0), "{text}");
     let point = place.path("mount");
     let line = mount_support::table().into_iter().find(|(at, _)| *at == point).unwrap().1;
@@ -200,10 +194,7 @@ fn a_user_mounts() {
     assert!(fs::read_dir(&point).is_err(), "not for root");
 
     // Busy, then not, then twice asked: all with the helper.
-    let pid: u32 = {
-        let line = text.lines().find_map(|line| line.strip_prefix("PID ")).unwrap();
-        line.split(' ').next().unwrap().parse().unwrap()
-    };
+    let pid = mount.expect("it is told of").pid;
     // Not by `current_dir`: that would be entered as root, who may not.
     let mut sitting = Command::new("sh")
         .args(["-c", "cd \"$0\" && exec sleep 60"])
@@ -221,7 +212,7 @@ fn a_user_mounts() {
     eventually("it is left", || !mount_support::alive(pid));
     assert!(!point.exists());
 
-    let (code, text) = run(&spec(&place).option("allow_other"));
+    let (code, text, _) = run(&spec(&place).option("allow_other"));
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("user_allow_other in /etc/fuse.conf"), "{text}");
     assert!(!point.exists());

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, umount2};
@@ -96,9 +97,18 @@ pub fn umount(point: &Path) -> Result<Left, UmountError> {
     };
     let line = table::at(&table, &point).filter(|line| line.fstype == FSTYPE);
     let Some(line) = line else { return Err(UmountError::NotAMount(point)) };
-    let dead = table::health([point.as_path()].into_iter()) == [Health::Dead];
-    match detach(&point, dead) {
-        Ok(()) if dead => Ok(Left::Cleared),
+    let [health] = table::health([point.as_path()].into_iter())[..] else {
+        unreachable!("one was asked about");
+    };
+    let lazily = match health {
+        Health::Alive => false,
+        Health::Dead => true,
+        // The question that was not answered keeps it busy itself. Where nobody else does, nothing is
+        // lost by not waiting.
+        Health::Silent => busy::holders(&table, line).is_empty(),
+    };
+    match patiently(|| detach(&point, lazily)) {
+        Ok(()) if health == Health::Dead => Ok(Left::Cleared),
         // Whoever was faster did what was asked.
         Ok(()) | Err(Detach::NotThere) => Ok(Left::Unmounted),
         Err(Detach::Busy) => {
@@ -108,6 +118,20 @@ pub fn umount(point: &Path) -> Result<Left, UmountError> {
         Err(Detach::NoHelper) => Err(UmountError::NoHelper(point)),
         Err(Detach::Refused(why)) => Err(UmountError::Refused { point, why }),
     }
+}
+
+/// Tries again for a moment where something is in use: desktops, `df` and `revu mounts` look at every
+/// mount now and then, each for less than a blink.
+fn patiently(detach: impl Fn() -> Result<(), Detach>) -> Result<(), Detach> {
+    const TRIES: u32 = 10;
+    const PAUSE: Duration = Duration::from_millis(30);
+    for _ in 1..TRIES {
+        match detach() {
+            Err(Detach::Busy) => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    detach()
 }
 
 /// Why the kernel does not let go of a mount.

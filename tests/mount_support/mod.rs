@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use revu::format::RepoKey;
-use revu::mount::{self, Failure, MountPoint, MountRequest, Options, Outcome};
+use revu::mount::{self, Failure, MountPoint, MountRequest, Options};
 use revu::repo::{self, Repository};
 use revu::store::Store;
 use revu::vfs::{Vfs, VfsOptions};
@@ -91,16 +91,43 @@ impl Spec {
         self
     }
 
-    /// The command that mounts this: the test program itself, running [`child`] alone.
+    /// The command that mounts this: `revu mount`, or where there is a twist this test program, running
+    /// [`child`] alone.
     pub fn command(&self, state: &Path) -> Command {
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = match self.twist {
+            Twist::None => self.revu(),
+            _ => {
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command
+                    .args(["--exact", "child", "--ignored", "--nocapture"])
+                    .env("REVU_TEST_CHILD", serde_json::to_string(self).unwrap());
+                command
+            }
+        };
         command
-            .args(["--exact", "child", "--ignored", "--nocapture"])
-            .env("REVU_TEST_CHILD", serde_json::to_string(self).unwrap())
             .env("XDG_STATE_HOME", state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        command
+    }
+
+    fn revu(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_revu"));
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("REVU_") {
+                command.env_remove(name);
+            }
+        }
+        command.args(["mount", "--json", "-v", "--utc"]);
+        command.env("REVU_REPO", &self.repo).env("REVU_KEY", &self.key);
+        for option in &self.options {
+            command.args(["-o", option]);
+        }
+        if self.foreground {
+            command.arg("-f");
+        }
+        command.args(&self.point);
         command
     }
 }
@@ -129,18 +156,11 @@ fn serve(spec: Spec) -> Result<(), Failure> {
         Some(point) => MountPoint::check(point, Some(&spec.repo))?,
         None => MountPoint::fresh("test", Some(&spec.repo))?,
     };
-    if point.cleared() {
-        eprintln!("CLEARED");
-    }
     let source = spec.repo.clone().into_os_string();
     let foreground = spec.foreground;
     let request =
         MountRequest { open: Box::new(move || open(&spec)), point, options, source, foreground };
-    match mount::mount(request, |running| eprintln!("READY {}", running.point.display()))? {
-        Outcome::Background { point, pid, .. } => println!("PID {pid} AT {}", point.display()),
-        Outcome::Left => eprintln!("LEFT"),
-    }
-    Ok(())
+    mount::mount(request, |_| {}).map(drop)
 }
 
 fn open(spec: &Spec) -> Result<Arc<Vfs>, Failure> {
@@ -190,12 +210,7 @@ impl Place {
     /// Mounts in the background, asserting that it works.
     pub fn mount(&self, spec: &Spec) -> Mount {
         let output = self.run(spec);
-        let text = String::from_utf8_lossy(&output.stdout);
-        let line = text.lines().find_map(|line| line.strip_prefix("PID "));
-        let Some((pid, point)) = line.and_then(|line| line.split_once(" AT ")) else {
-            panic!("{spec:?}: {output:?}");
-        };
-        Mount { pid: pid.parse().unwrap(), point: point.into() }
+        Mount::of(&output.stdout).unwrap_or_else(|| panic!("{spec:?}: {output:?}"))
     }
 
     pub fn run(&self, spec: &Spec) -> Output {
@@ -230,6 +245,17 @@ pub struct Mount {
 }
 
 impl Mount {
+    /// The mount that `revu mount --json` tells of in its last line.
+    pub fn of(stdout: &[u8]) -> Option<Self> {
+        let last = std::str::from_utf8(stdout).ok()?.lines().last()?;
+        let json: serde_json::Value = serde_json::from_str(last).ok()?;
+        let summary = &json["summary"];
+        Some(Self {
+            pid: summary["pid"].as_u64()?.try_into().ok()?,
+            point: summary["mountpoint"].as_str()?.into(),
+        })
+    }
+
     pub fn is_up(&self) -> bool {
         self.line().is_some()
     }
