@@ -1,3 +1,5 @@
+//! What each form of a line matches, and that hostile ones cost no more than their length.
+
 use super::*;
 
 fn rules(lines: &[&str]) -> IgnoreRules {
