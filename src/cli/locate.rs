@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use crate::format::{RepoKey, layout};
 use crate::repo::OpenError;
+use crate::siyuan::workspace::is_repository;
+use crate::siyuan::{Conf, ConfError, Place, Workspace};
 
 use super::args::Global;
 use super::env::Environment;
-use super::error::{FAILED, Failure, USAGE, failure};
+use super::error::{FAILED, Failure, NO_REPOSITORY, USAGE, failure};
+use super::target;
 
 /// A repository on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub struct Located {
     /// Its folder, absolute.
     pub repo: PathBuf,
     /// The workspace whose `conf.json` has its key, if there is one.
-    pub workspace: Option<PathBuf>,
+    pub workspace: Option<Workspace>,
 }
 
 impl Located {
@@ -25,16 +28,44 @@ impl Located {
     /// yet.
     ///
     /// # Errors
-    /// Where `conf.json` is there and cannot be read.
+    /// Where `conf.json` is there and holds no key that can be read.
     pub fn conf_key(&self) -> Result<Option<RepoKey>, Failure> {
         let Some(workspace) = &self.workspace else { return Ok(None) };
-        siyuan_stub::conf_key(workspace)
+        match Conf::read(workspace).and_then(|conf| conf.key().cloned()) {
+            Ok(key) => Ok(Some(key)),
+            Err(ConfError::Missing { .. }) => Ok(None),
+            Err(error) => Err(Failure::new("key", FAILED, &error)),
+        }
+    }
+
+    /// The repository of a workspace.
+    fn of(workspace: Workspace) -> Result<Self, Failure> {
+        let repo = workspace.repository();
+        if is_repository(&repo) {
+            return Ok(Self { repo, workspace: Some(workspace) });
+        }
+        let sentence = format!(
+            "the workspace {} has no snapshot yet: make one in SiYuan (Data snapshot), or name \
+             another workspace with --workspace",
+            workspace.root().display()
+        );
+        Err(failure("no_repository", NO_REPOSITORY, sentence))
+    }
+
+    /// A repository with the workspace that it is part of, or else with `other`.
+    fn beside(repo: PathBuf, other: Option<&Path>) -> Self {
+        let workspace = match Place::around(&repo) {
+            Some(Place::Workspace(around)) if same(&around.repository(), &repo) => Some(around),
+            _ => other.and_then(|folder| Workspace::at(&absolute(folder))),
+        };
+        Self { repo, workspace }
     }
 }
 
 /// The repository that is meant: `--repo` or `--workspace`, where `hint` says (a mount that a path
-/// lies in), `REVU_REPO` or `REVU_WORKSPACE`, what the current folder lies in, the workspaces that
-/// SiYuan knows, `~/SiYuan`. With both a repository and a workspace named, the second gives the key.
+/// lies in), `REVU_REPO` or `REVU_WORKSPACE`, what the current folder lies in (a mount, a repository, a
+/// workspace), the workspaces that SiYuan knows, `~/SiYuan`. With both a repository and a workspace
+/// named, the second gives the key.
 ///
 /// # Errors
 /// Where there is none, or several fit: then they are listed.
@@ -43,73 +74,58 @@ pub fn locate(
     environment: &Environment,
     hint: Option<&Path>,
 ) -> Result<Located, Failure> {
-    let workspace = global.workspace.as_deref();
+    let other = environment.workspace.as_deref();
     if let Some(repo) = &global.repo {
-        return named_repo(repo, workspace.or(environment.workspace.as_deref()));
+        return named_repo(repo, global.workspace.as_deref().or(other));
     }
-    if let Some(workspace) = workspace {
+    if let Some(workspace) = &global.workspace {
         return named_workspace(workspace);
     }
     if let Some(hint) = hint.filter(|hint| is_repository(hint)) {
-        return Ok(beside(hint.to_owned(), environment.workspace.as_deref()));
+        return Ok(Located::beside(hint.to_owned(), other));
     }
     if let Some(repo) = &environment.repo {
-        return named_repo(repo, environment.workspace.as_deref());
+        return named_repo(repo, other);
     }
     if let Some(workspace) = &environment.workspace {
         return named_workspace(workspace);
     }
-    let above = environment.current_dir.iter().flat_map(|folder| folder.ancestors());
-    for folder in above {
-        if is_repository(folder) {
-            return Ok(beside(folder.to_owned(), None));
+    if let Some(current) = &environment.current_dir {
+        let mounted = current.to_str().and_then(target::in_mount);
+        if let Some(place) = mounted.filter(|place| is_repository(&place.repo)) {
+            return Ok(Located::beside(place.repo, None));
         }
-        if is_workspace(folder) {
-            return Ok(of_workspace(folder));
-        }
-    }
-    let home = environment.home.as_deref();
-    let mut known = home.map_or_else(Vec::new, siyuan_stub::workspaces);
-    known.retain(|workspace| is_repository(&workspace.join(REPO)));
-    if known.is_empty() {
-        known.extend(
-            home.map(|home| home.join("SiYuan")).filter(|ws| is_repository(&ws.join(REPO))),
-        );
-    }
-    match &known[..] {
-        [workspace] => Ok(of_workspace(workspace)),
-        [] => Err(nowhere()),
-        several => {
-            let list: Vec<_> = several.iter().map(|ws| ws.display().to_string()).collect();
-            let sentence = format!(
-                "there are {} SiYuan workspaces, name one with --workspace: {}",
-                list.len(),
-                list.join(", ")
-            );
-            Err(failure("several_repositories", USAGE, sentence))
+        match Place::around(current) {
+            Some(Place::Workspace(workspace)) => return Located::of(workspace),
+            Some(Place::Repository(repo)) => return Ok(Located::beside(repo, None)),
+            None => {}
         }
     }
+    of_user(environment.home.as_deref())
 }
 
-/// The folder of a workspace that holds its repository.
-const REPO: &str = "repo";
-
-fn nowhere() -> Failure {
-    failure(
-        "no_repository",
-        super::error::NO_REPOSITORY,
-        "no repository found: name one with --repo or --workspace, or start this within a workspace",
-    )
-}
-
-/// Whether a folder looks like a repository: as strict as it can be, because `.git` has `objects` and
-/// `refs` too.
-fn is_repository(folder: &Path) -> bool {
-    folder.join(layout::INDEXES).is_dir() && folder.join(layout::OBJECTS).is_dir()
-}
-
-fn is_workspace(folder: &Path) -> bool {
-    folder.join("conf/conf.json").is_file() && is_repository(&folder.join(REPO))
+/// The repository of the user's workspace.
+fn of_user(home: Option<&Path>) -> Result<Located, Failure> {
+    let all = match home.map(Workspace::of_user) {
+        Some(Ok(all)) => all,
+        Some(Err(error)) => return Err(Failure::new("workspaces", FAILED, &error)),
+        None => Vec::new(),
+    };
+    let (mut with, without): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|workspace| is_repository(&workspace.repository()));
+    if with.len() > 1 {
+        let list: Vec<_> = with.iter().map(|ws| ws.root().display().to_string()).collect();
+        let (n, list) = (list.len(), list.join(", "));
+        let sentence =
+            format!("there are {n} SiYuan workspaces, name one with --workspace: {list}");
+        return Err(failure("several_repositories", USAGE, sentence));
+    }
+    if let Some(workspace) = with.pop().or_else(|| without.into_iter().next()) {
+        return Located::of(workspace);
+    }
+    let sentence = "no repository found: name one with --repo or --workspace, or start this within \
+                    a SiYuan workspace";
+    Err(failure("no_repository", NO_REPOSITORY, sentence))
 }
 
 fn named_repo(repo: &OsStr, workspace: Option<&Path>) -> Result<Located, Failure> {
@@ -119,49 +135,41 @@ fn named_repo(repo: &OsStr, workspace: Option<&Path>) -> Result<Located, Failure
         return Err(failure("remote", FAILED, sentence));
     }
     let folder = absolute(Path::new(repo));
-    // A workspace is named where its repository was meant: there is no doubt which one that is.
-    if !is_repository(&folder) && is_workspace(&folder) {
-        return Ok(of_workspace(&folder));
-    }
     // One with a part of its folders alone is for `Repository::open` to judge.
-    let has_any = [layout::INDEXES, layout::OBJECTS, layout::REFS]
-        .iter()
-        .any(|name| folder.join(name).is_dir());
-    if !has_any {
-        return Err(not_a_repository(&folder));
+    let parts = [layout::INDEXES, layout::OBJECTS, layout::REFS];
+    if parts.iter().any(|name| folder.join(name).is_dir()) {
+        return Ok(Located::beside(folder, workspace));
     }
-    Ok(beside(folder, workspace))
+    // A workspace is named where its repository was meant: there is no doubt which one that is.
+    match Workspace::at(&folder) {
+        Some(workspace) => Located::of(workspace),
+        None => Err(not_a_repository(&folder)),
+    }
 }
 
-fn named_workspace(workspace: &Path) -> Result<Located, Failure> {
-    let workspace = absolute(workspace);
-    let repo = workspace.join(REPO);
+fn named_workspace(folder: &Path) -> Result<Located, Failure> {
+    let folder = absolute(folder);
+    if let Some(workspace) = Workspace::at(&folder) {
+        return Located::of(workspace);
+    }
+    // One whose configuration was lost: the key comes from elsewhere.
+    let repo = folder.join("repo");
     if is_repository(&repo) {
-        return Ok(of_workspace(&workspace));
+        return Ok(Located { repo, workspace: None });
     }
-    if is_repository(&workspace) {
-        let sentence =
-            format!("{} is a repository and no workspace: use --repo", workspace.display());
-        return Err(failure("no_repository", super::error::NO_REPOSITORY, sentence));
+    if is_repository(&folder) {
+        let sentence = format!("{} is a repository and no workspace: use --repo", folder.display());
+        return Err(failure("no_repository", NO_REPOSITORY, sentence));
     }
-    Err(not_a_repository(&repo))
+    let sentence = format!(
+        "there is no SiYuan workspace in {}: it has no conf/conf.json beside data or repo",
+        folder.display()
+    );
+    Err(failure("no_repository", NO_REPOSITORY, sentence))
 }
 
 fn not_a_repository(folder: &Path) -> Failure {
     OpenError::NotARepository(folder.display().to_string()).into()
-}
-
-fn of_workspace(workspace: &Path) -> Located {
-    Located { repo: workspace.join(REPO), workspace: Some(workspace.to_owned()) }
-}
-
-/// A repository with the workspace that it lies in, if it does, or else `other`.
-fn beside(repo: PathBuf, other: Option<&Path>) -> Located {
-    // By its real name: `.` or a link may stand for the folder `repo` of a workspace.
-    let real = repo.canonicalize().unwrap_or_else(|_| repo.clone());
-    let around = real.parent().filter(|folder| real.ends_with(REPO) && is_workspace(folder));
-    let workspace = around.or(other).map(absolute);
-    Located { repo, workspace }
 }
 
 /// The path from the root on, without a look at the disk.
@@ -169,19 +177,149 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-mod siyuan_stub {
-    use super::*;
-    use crate::cli::error::FAILED;
-    pub fn conf_key(workspace: &Path) -> Result<Option<RepoKey>, Failure> {
-        let text = std::fs::read_to_string(workspace.join("conf/conf.json"))
-            .map_err(|e| failure("conf", FAILED, e.to_string()))?;
-        let v: serde_json::Value =
-            serde_json::from_str(&text).map_err(|e| failure("conf", FAILED, e.to_string()))?;
-        Ok(v["repo"]["key"].as_str().and_then(RepoKey::from_base64))
+/// Whether two paths lead to one folder.
+fn same(one: &Path, other: &Path) -> bool {
+    match (one.canonicalize(), other.canonicalize()) {
+        (Ok(one), Ok(other)) => one == other,
+        _ => one == other,
     }
-    pub fn workspaces(home: &Path) -> Vec<PathBuf> {
-        let text =
-            std::fs::read_to_string(home.join(".config/siyuan/workspace.json")).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    struct Home(tempfile::TempDir);
+
+    impl Home {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().canonicalize().unwrap().join(name)
+        }
+
+        fn repository(&self, name: &str) -> PathBuf {
+            let folder = self.path(name);
+            for part in ["indexes", "objects", "refs"] {
+                fs::create_dir_all(folder.join(part)).unwrap();
+            }
+            folder
+        }
+
+        fn workspace(&self, name: &str) -> PathBuf {
+            self.repository(&format!("{name}/repo"));
+            let folder = self.path(name);
+            fs::create_dir_all(folder.join("conf")).unwrap();
+            fs::create_dir_all(folder.join("data/assets")).unwrap();
+            fs::write(folder.join("conf/conf.json"), "{}").unwrap();
+            folder
+        }
+
+        fn environment(&self, current: &Path) -> Environment {
+            let (home, current_dir) = (Some(self.path("")), Some(current.to_owned()));
+            Environment { home, current_dir, ..Environment::default() }
+        }
+
+        fn list(&self, workspaces: &[&Path]) {
+            fs::create_dir_all(self.path(".config/siyuan")).unwrap();
+            let json = serde_json::to_string(workspaces).unwrap();
+            fs::write(self.path(".config/siyuan/workspace.json"), json).unwrap();
+        }
+    }
+
+    fn global(repo: Option<&Path>, workspace: Option<&Path>) -> Global {
+        let repo = repo.map(|path| path.as_os_str().to_owned());
+        Global { repo, workspace: workspace.map(Path::to_owned), ..Global::default() }
+    }
+
+    /// The repository and the workspace that gives the key.
+    fn found(result: Result<Located, Failure>) -> (PathBuf, Option<PathBuf>) {
+        let located = result.unwrap();
+        (located.repo, located.workspace.map(|workspace| workspace.root().to_owned()))
+    }
+
+    #[test]
+    fn what_is_named_comes_first() {
+        let home = Home::new();
+        let (one, two) = (home.workspace("one"), home.workspace("two"));
+        let lone = home.repository("lone");
+        let mut environment = home.environment(&one);
+        environment.repo = Some(lone.clone().into());
+        environment.workspace = Some(two.clone());
+        let with = |repo, workspace| found(locate(&global(repo, workspace), &environment, None));
+        assert_eq!(with(Some(&lone), None), (lone.clone(), Some(two.clone())));
+        assert_eq!(with(Some(&lone), Some(&one)), (lone.clone(), Some(one.clone())));
+        let repo = one.join("repo");
+        assert_eq!(with(Some(&repo), Some(&two)), (repo.clone(), Some(one.clone())));
+        assert_eq!(with(Some(&one), None), (repo.clone(), Some(one.clone())), "a workspace");
+        assert_eq!(with(None, Some(&one)), (repo.clone(), Some(one.clone())));
+        assert_eq!(with(None, None), (lone.clone(), Some(two.clone())));
+        let hinted = locate(&Global::default(), &environment, Some(&repo));
+        assert_eq!(found(hinted), (repo, Some(one)));
+        environment.repo = None;
+        let located = locate(&Global::default(), &environment, Some(&home.path("no repository")));
+        assert_eq!(found(located), (two.join("repo"), Some(two)));
+    }
+
+    #[test]
+    fn where_one_stands_comes_next() {
+        let home = Home::new();
+        let (one, two) = (home.workspace("one"), home.workspace("SiYuan"));
+        let lone = home.repository("lone/repo");
+        let from =
+            |folder: &Path| found(locate(&Global::default(), &home.environment(folder), None));
+        for inside in ["", "data/assets", "repo", "repo/objects"] {
+            assert_eq!(from(&one.join(inside)), (one.join("repo"), Some(one.clone())), "{inside}");
+        }
+        assert_eq!(from(&lone.join("refs")), (lone, None));
+        assert_eq!(from(&home.path("")), (two.join("repo"), Some(two)));
+    }
+
+    #[test]
+    fn siyuan_knows_its_workspaces() {
+        let home = Home::new();
+        let nowhere = Path::new("/");
+        let ask = || locate(&Global::default(), &home.environment(nowhere), None);
+        assert_eq!(ask().unwrap_err().exit, 10);
+        let (one, two) = (home.workspace("a one"), home.workspace("two"));
+        home.list(&[&one]);
+        assert_eq!(found(ask()).0, one.join("repo"));
+        home.list(&[&two, &one]);
+        let several = ask().unwrap_err();
+        assert_eq!((several.kind.as_str(), several.exit), ("several_repositories", 2));
+        for workspace in [&one, &two] {
+            assert!(several.message.contains(workspace.to_str().unwrap()), "{several}");
+        }
+        fs::remove_dir_all(two.join("repo")).unwrap();
+        assert_eq!(found(ask()).0, one.join("repo"), "only one has snapshots");
+        fs::remove_dir_all(one.join("repo")).unwrap();
+        let none = ask().unwrap_err();
+        assert_eq!(none.exit, 10);
+        assert!(none.message.contains("has no snapshot yet"), "{none}");
+        fs::write(home.path(".config/siyuan/workspace.json"), "{").unwrap();
+        assert_eq!(ask().unwrap_err().exit, 1);
+    }
+
+    #[test]
+    fn what_is_named_and_not_there() {
+        let home = Home::new();
+        let lone = home.repository("lone");
+        let empty = home.path("");
+        let ask = |global| locate(&global, &Environment::default(), None).unwrap_err();
+        for wrong in [
+            ask(global(Some(&empty), None)),
+            ask(global(None, Some(&empty))),
+            ask(global(None, Some(&lone))),
+            ask(global(Some(&home.path("nowhere")), None)),
+        ] {
+            assert_eq!((wrong.kind.as_str(), wrong.exit), ("no_repository", 10), "{wrong}");
+        }
+        let remote = ask(global(Some(Path::new("s3://user:s3cret@host/x")), None));
+        assert_eq!(remote.kind, "remote");
+        assert!(!remote.message.contains("s3cret"));
     }
 }

@@ -68,7 +68,9 @@ fn not_parsed(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     let asked_for_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
     if wrong && json && !asked_for_help {
         let text = error.render().to_string();
-        let sentence = text.lines().next().unwrap_or("wrong usage").trim_start_matches("error: ");
+        // One sentence: what is wrong, without the usage that follows.
+        let first = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or(&text);
+        let sentence = first.split_whitespace().collect::<Vec<_>>().join(" ");
         let failure = failure("usage", USAGE, sentence);
         ui::log::tell(&shown(&failure, true, false, Look::default()));
     } else {

@@ -10,6 +10,7 @@ use crate::mount::{
     self, Failure, KNOWN, MountPoint, MountRequest, Opener, Options as MountOptions, Outcome,
 };
 use crate::repo::{self, Repository};
+use crate::siyuan::Workspace;
 use crate::store::Store;
 use crate::ui::size;
 use crate::vfs::{Vfs, VfsOptions};
@@ -125,9 +126,11 @@ pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
     Ok(())
 }
 
-/// How a mount point of our own is called: after the workspace, or the repository's folder.
+/// How a mount point of our own is called: after the workspace that the repository is part of, or its
+/// own folder.
 fn title(located: &Located) -> String {
-    let folder = located.workspace.as_ref().unwrap_or(&located.repo);
+    let around = located.workspace.as_ref().filter(|ws| ws.repository() == located.repo);
+    let folder = around.map_or(located.repo.as_path(), Workspace::root);
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

@@ -1,6 +1,5 @@
 //! What `SNAPSHOT`, `SNAPSHOT:PATH` and a path inside a mount mean.
 
-use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
@@ -35,8 +34,8 @@ pub struct Request {
 pub struct Place {
     /// The repository that is mounted there.
     pub repo: PathBuf,
-    /// How the mount names the snapshot.
-    view: View,
+    /// How the mount names the snapshot; `None` outside of all snapshots.
+    view: Option<View>,
     /// The path in the snapshot.
     pub path: String,
 }
@@ -51,10 +50,12 @@ enum View {
 }
 
 impl Request {
-    /// An argument as it was written: `SNAPSHOT[:PATH]`, or a path inside a mount, which begins with `/`
-    /// or `.`.
+    /// An argument as it was written: `SNAPSHOT[:PATH]`, or a path inside a mount. No snapshot is
+    /// called something with a `/`, so what has one before any `:` is a path.
     pub fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), place: in_mount(text) }
+        let is_path = text.find(['/', ':']).is_some_and(|at| text[at..].starts_with('/'))
+            || matches!(text, "." | "..");
+        Self { text: text.to_owned(), place: if is_path { in_mount(text) } else { None } }
     }
 
     /// The repository of the mount that it lies in.
@@ -69,7 +70,7 @@ impl Request {
     /// Where no snapshot, or more than one, is meant.
     pub fn resolve(&self, snapshots: &Snapshots, zone: &TimeZone) -> Result<Target, Failure> {
         if let Some(place) = &self.place {
-            return place.resolve(snapshots);
+            return place.resolve(snapshots, &self.text);
         }
         let text = &self.text[..];
         let cuts = text.rmatch_indices(':').map(|(at, _)| (&text[..at], Some(&text[at + 1..])));
@@ -133,15 +134,11 @@ pub fn clean(path: &str) -> String {
 
 /// Where in a mount of revu a path lies. It is not touched: a mount may hang.
 pub fn in_mount(text: &str) -> Option<Place> {
-    if !text.starts_with(['/', '.']) {
-        return None;
-    }
     let path = lexical(Path::new(text))?;
     let mounts = crate::mount::mounts().ok()?;
-    let inner = mounts.iter().filter(|mount| path.starts_with(&mount.point));
-    let mount = inner.max_by_key(|mount| mount.point.as_os_str().len())?;
-    let rest = path.strip_prefix(&mount.point).ok()?;
-    let (view, path) = view(rest)?;
+    let around = mounts.iter().filter(|mount| path.starts_with(&mount.point));
+    let mount = around.max_by_key(|mount| mount.point.as_os_str().len())?;
+    let (view, path) = view(path.strip_prefix(&mount.point).ok()?);
     Some(Place { repo: PathBuf::from(&mount.source), view, path })
 }
 
@@ -159,33 +156,36 @@ fn lexical(path: &Path) -> Option<PathBuf> {
     Some(out)
 }
 
-fn view(rest: &Path) -> Option<(View, String)> {
-    let parts: Vec<&str> = rest.iter().map(OsStr::to_str).collect::<Option<_>>()?;
+/// What a path in a mount, from its root on, says: the snapshot, and the path in it.
+fn view(rest: &Path) -> (Option<View>, String) {
+    // A name that is not UTF-8 is none of a repository's.
+    let parts: Vec<&str> = rest.iter().map(|part| part.to_str().unwrap_or("\u{fffd}")).collect();
     let (view, below) = match &parts[..] {
         ["latest", below @ ..] => (View::Latest, below),
         ["snapshots", name, below @ ..] => (View::Snapshots((*name).to_owned()), below),
         ["ids", name, below @ ..] => (View::Ids((*name).to_owned()), below),
         ["tags", name, below @ ..] => (View::Tags((*name).to_owned()), below),
-        _ => return None,
+        _ => return (None, String::new()),
     };
-    Some((view, below.join("/")))
+    (Some(view), below.join("/"))
 }
 
 impl Place {
-    fn resolve(&self, snapshots: &Snapshots) -> Result<Target, Failure> {
-        let (id, name) = match &self.view {
-            View::Latest => (snapshots.latest, "latest"),
-            View::Snapshots(name) => (by_name(snapshots, name), name.as_str()),
-            View::Ids(name) => {
-                let id = name.parse().ok().filter(|id| snapshots.get(*id).is_some());
-                (id, name.as_str())
-            }
-            View::Tags(name) => {
+    fn resolve(&self, snapshots: &Snapshots, text: &str) -> Result<Target, Failure> {
+        let id = match &self.view {
+            None => None,
+            Some(View::Latest) => snapshots.latest,
+            Some(View::Snapshots(name)) => by_name(snapshots, name),
+            Some(View::Ids(name)) => name.parse().ok().filter(|id| snapshots.get(*id).is_some()),
+            Some(View::Tags(name)) => {
                 let tag = snapshots.tags.iter().find(|(tag, _)| escape::shown(tag) == *name);
-                (tag.map(|(_, id)| *id), name.as_str())
+                tag.map(|(_, id)| *id)
             }
         };
-        let id = id.ok_or_else(|| ResolveError::Unknown { text: name.to_owned() })?;
+        let id = id.ok_or_else(|| {
+            let sentence = format!("{text} lies in a mount, but in none of its snapshots");
+            failure("no_snapshot", FAILED, sentence)
+        })?;
         Ok(Target { id, path: Some(self.path.clone()) })
     }
 }
@@ -193,11 +193,9 @@ impl Place {
 /// The failure for a path that a snapshot does not have. `lost`: of how many of its files not even the
 /// path is known.
 pub fn no_such_path(id: IndexId, path: &str, lost: usize) -> Failure {
-    let mut sentence = format!(
-        "there is no /{path} in snapshot {}: `revu ls {}` shows what there is",
-        id.short(),
-        id.short()
-    );
+    let id = id.short();
+    let mut sentence =
+        format!("there is no /{path} in snapshot {id}: `revu ls {id}` shows what there is");
     if lost > 0 {
         sentence.push_str(&format!(" ({lost} of its files are damaged, it may be one of them)"));
     }
@@ -257,9 +255,9 @@ mod tests {
             for (snapshot, name) in snapshots.list.iter().zip(names::names(&snapshots, &zone)) {
                 let id = snapshot.head.id;
                 assert_eq!(resolve(&snapshots, &TimeZone::UTC, &name), Ok(id), "{name}");
-                let place =
-                    Place { repo: PathBuf::new(), view: View::Snapshots(name), path: "x".into() };
-                assert_eq!(place.resolve(&snapshots).unwrap().id, id);
+                let view = Some(View::Snapshots(name));
+                let place = Place { repo: PathBuf::new(), view, path: "x".into() };
+                assert_eq!(place.resolve(&snapshots, "").unwrap().id, id);
             }
         }
         let short = format!("2024-05-01T10.01.00Z_{}", &snapshots.list[1].head.id.hex()[..4]);
@@ -270,8 +268,9 @@ mod tests {
     fn places_in_a_mount() {
         let snapshots = list();
         let ask = |path: &str| {
-            let (view, path) = view(Path::new(path))?;
-            let target = Place { repo: PathBuf::new(), view, path }.resolve(&snapshots).ok()?;
+            let (view, below) = view(Path::new(path));
+            let place = Place { repo: PathBuf::new(), view, path: below };
+            let target = place.resolve(&snapshots, path).ok()?;
             Some((target.id, target.path.unwrap()))
         };
         let (first, last) = (snapshots.list[0].head.id, snapshots.list[3].head.id);
@@ -279,10 +278,10 @@ mod tests {
         assert_eq!(ask("tags/a:b"), Some((first, String::new())));
         assert_eq!(ask(&format!("tags/{}", escape::shown("odd/tag"))), Some((last, String::new())));
         assert_eq!(ask(&format!("ids/{first}/x")), Some((first, "x".to_owned())));
-        for nowhere in ["", "ids", "other/x", "tags/none", "ids/0000"] {
+        for nowhere in ["", "ids", "snapshots", "other/x", "tags/none", "ids/0000"] {
             assert_eq!(ask(nowhere), None, "{nowhere}");
         }
         assert_eq!(lexical(Path::new("/a/./b/../c")), Some("/a/c".into()));
-        assert_eq!(in_mount("latest:/x"), None);
+        assert_eq!(Request::new("latest:/x"), Request { text: "latest:/x".into(), place: None });
     }
 }

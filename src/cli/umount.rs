@@ -31,19 +31,22 @@ pub struct Args {
 /// # Errors
 /// Exit code 11 where the mount is in use, 1 where nothing is mounted there.
 pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
-    let left = mount::umount(&args.point).map_err(Failure::from)?;
+    let point = std::path::absolute(&args.point).unwrap_or_else(|_| args.point.clone());
+    // Whoever types this within the mount keeps it busy; this program should not, too.
+    let _ = std::env::set_current_dir("/");
+    let left = mount::umount(&point).map_err(Failure::from)?;
     let state = match left {
         Left::Unmounted => "unmounted",
         Left::Cleared => {
             ::log::warn!(
                 "the program behind {} had ended without unmounting: what was left is cleared away",
-                args.point.display()
+                point.display()
             );
             "cleared"
         }
     };
     if context.global.json {
-        let point = args.point.to_string_lossy();
+        let point = point.to_string_lossy();
         context.out.json(&json!({"summary": {"mountpoint": point, "state": state}}))?;
     }
     Ok(())
