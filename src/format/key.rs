@@ -85,7 +85,7 @@ fn scrypt_32(password: &[u8], salt: &[u8]) -> [u8; 32] {
 
 /// Removes white space and characters that nobody sees (zero-width ones, byte order marks,
 /// control and format characters) from both ends: what comes along when a key is copied.
-fn trim_invisible(text: &str) -> &str {
+pub(super) fn trim_invisible(text: &str) -> &str {
     text.trim_matches(|c: char| {
         c.is_whitespace()
             || c.is_control()

@@ -11,6 +11,7 @@ pub mod index;
 pub mod key;
 pub mod latest;
 pub mod layout;
+pub mod own;
 pub mod record;
 pub mod seal;
 mod zst;
