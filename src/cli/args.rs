@@ -79,7 +79,7 @@ pub struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
     /// File that holds the key or passphrase [env: REVU_KEY_FILE]
-    #[arg(long, global = true, value_name = "FILE", conflicts_with = "key_command")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     pub key_file: Option<PathBuf>,
     /// Shell command that prints the key or passphrase [env: REVU_KEY_COMMAND]
     #[arg(long, global = true, value_name = "CMD", value_hint = clap::ValueHint::CommandString)]
@@ -137,6 +137,5 @@ mod tests {
             assert!(Cli::try_parse_from(line).unwrap().global.json);
         }
         assert_eq!(Cli::try_parse_from(["revu", "-vv", "log"]).unwrap().global.verbose, 2);
-        assert!(Cli::try_parse_from(["revu", "log", "--key-file=a", "--key-command=b"]).is_err());
     }
 }

@@ -1,12 +1,13 @@
 //! What every command is given: the options, the environment, standard output, the repository.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::format::RepoKey;
-use crate::repo::{Options, Repository, Snapshots};
+use crate::format::{IndexId, RepoKey};
+use crate::repo::{Damaged, Options, Repository, Snapshots};
 use crate::store::Store;
 use crate::ui::progress::Progress;
 use crate::ui::{Look, Out};
@@ -66,6 +67,7 @@ impl Context {
     pub fn snapshots(&self, hint: Option<&Path>) -> Result<(Repository, Arc<Snapshots>), Failure> {
         let repo = self.open(hint)?;
         let snapshots = repo.snapshots()?;
+        name_refs(&snapshots);
         Ok((repo, snapshots))
     }
 
@@ -87,5 +89,22 @@ impl Context {
     /// Exit code 3 where there is damage.
     pub fn done(&self, things: usize) -> Result<(), End> {
         if things == 0 { Ok(()) } else { Err(damaged(things).into()) }
+    }
+}
+
+/// Names the refs that lead to something damaged. The repository tells once of each damaged snapshot,
+/// and of one ref that names it; a user wants to know them all.
+fn name_refs(snapshots: &Snapshots) {
+    let mut told: HashSet<IndexId> = HashSet::new();
+    for damaged in &snapshots.damaged {
+        match damaged {
+            Damaged::Index(error) => {
+                told.insert(IndexId(error.id));
+            }
+            Damaged::Dangling { key, id } if !told.insert(*id) => {
+                ::log::error!("{key} names snapshot {id}, which cannot be used");
+            }
+            Damaged::Dangling { .. } | Damaged::Ref(_) => {}
+        }
     }
 }

@@ -1,0 +1,16 @@
+//! The program as its users meet it: started as a process, with an environment of its own.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod cat;
+mod damage;
+mod help;
+mod keys;
+mod log;
+mod ls;
+mod mount;
+mod output;
+mod support;
+mod tags_stats;
+mod zero_config;
