@@ -18,8 +18,9 @@ use super::{StoreProblem, StoreProblem::Unreadable};
 /// steps of two seconds. A folder that changed less than this ago may change again unseen.
 const CLOCK_STEP: Duration = Duration::from_millis(2_100);
 
-/// Staging folders are named so, with a random end.
-const STAGING: &str = ".revu-staging-";
+/// Folders in which many objects are staged, see [`super::Batch`], are named so, with a random end.
+/// One that is there while nobody writes is what a dead process has left.
+pub const STAGING: &str = ".revu-staging-";
 
 #[derive(Debug)]
 pub(super) struct Local {

@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 pub use backend::{Listed, Meta, Stamp};
 pub use batch::Batch;
 pub use faulty::{Fault, Faults};
+pub use local::STAGING;
 pub use record::{Call, Calls, Verb};
 
 /// A place that holds a repository. Clones share the place.
