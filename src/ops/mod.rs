@@ -2,9 +2,13 @@
 //! terminals.
 
 pub mod ids;
+pub mod init;
+pub mod key_file;
+pub mod keys;
 pub mod purge;
 pub mod refs;
 pub mod retention;
+pub mod tags;
 
 /// A deed under way speaks to whoever watches it. All methods may be called from several threads.
 pub trait Monitor: Send + Sync {

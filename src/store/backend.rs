@@ -53,6 +53,7 @@ pub(super) trait Backend: Debug + Send + Sync {
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem>;
     fn stamp(&self, key: &str) -> Option<Stamp>;
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem>;
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem>;
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem>;
     fn sync(&self) -> Result<(), StoreProblem>;
     fn publish(&self, staged: &Staged, key: &str) -> Result<(), StoreProblem>;

@@ -138,6 +138,13 @@ impl Backend for Faulty {
         })
     }
 
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        self.writing(|fault| match fault {
+            Some(_) => self.inner.stage(&bytes[..bytes.len() / 2]).map(drop),
+            None => self.inner.put_new(key, bytes),
+        })
+    }
+
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
         self.writing(|fault| match fault {
             Some(_) => self.inner.stage(&bytes[..bytes.len() / 2]),

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use tempfile::NamedTempFile;
 
 use super::backend::{Backend, Listed, Meta, Staged, Stamp};
 use super::{StoreProblem, StoreProblem::Unreadable};
@@ -51,6 +52,28 @@ impl Local {
 
     fn path(&self, key: &str) -> PathBuf {
         self.folder.join(key)
+    }
+
+    /// Writes a temporary file that `name` then gives its name.
+    fn write(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        name: impl FnOnce(NamedTempFile, &Path) -> Result<(), StoreProblem>,
+    ) -> Result<(), StoreProblem> {
+        let path = self.path(key);
+        let folder = path.parent().expect("a key lies below the repository's folder");
+        std::fs::create_dir_all(folder).map_err(write_problem)?;
+        let mut temp = tempfile::Builder::new()
+            .prefix(".revu-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(write_problem)?;
+        temp.write_all(bytes).map_err(write_problem)?;
+        temp.as_file().sync_all().map_err(write_problem)?;
+        name(temp, &path)?;
+        // The name is durable once its folder is.
+        File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
     }
 
     /// Opens what must be a regular file. Non-blocking, so that a pipe under an object's name
@@ -180,19 +203,17 @@ impl Backend for Local {
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
-        let path = self.path(key);
-        let folder = path.parent().expect("a key lies below the repository's folder");
-        std::fs::create_dir_all(folder).map_err(write_problem)?;
-        let mut temp = tempfile::Builder::new()
-            .prefix(".revu-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(write_problem)?;
-        temp.write_all(bytes).map_err(write_problem)?;
-        temp.as_file().sync_all().map_err(write_problem)?;
-        temp.persist(&path).map_err(|e| write_problem(e.error))?;
-        // The name is durable once its folder is.
-        File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
+        self.write(key, bytes, |temp, path| {
+            temp.persist(path).map(drop).map_err(|e| write_problem(e.error))
+        })
+    }
+
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        self.write(key, bytes, |temp, path| match temp.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Err(StoreProblem::Exists),
+            Err(e) => Err(write_problem(e.error)),
+        })
     }
 
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {

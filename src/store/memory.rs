@@ -1,5 +1,6 @@
 //! A store in memory, for tests.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::SystemTime;
@@ -90,6 +91,17 @@ impl Backend for Memory {
         let written = Written { bytes: bytes.to_vec(), nth: self.tick(), at: SystemTime::now() };
         self.keys.lock().insert(key.to_owned(), written);
         Ok(())
+    }
+
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        let written = Written { bytes: bytes.to_vec(), nth: self.tick(), at: SystemTime::now() };
+        match self.keys.lock().entry(key.to_owned()) {
+            Entry::Occupied(_) => Err(StoreProblem::Exists),
+            Entry::Vacant(free) => {
+                free.insert(written);
+                Ok(())
+            }
+        }
     }
 
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {

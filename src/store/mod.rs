@@ -62,12 +62,20 @@ pub enum StoreProblem {
     /// It could not be written.
     #[error("it cannot be written: {0}")]
     Unwritable(Arc<std::io::Error>),
+    /// Something has that key already.
+    #[error("it is there already")]
+    Exists,
 }
 
 impl StoreError {
     /// Whether nothing has that key.
     pub fn is_missing(&self) -> bool {
         matches!(self.problem, StoreProblem::Missing)
+    }
+
+    /// Whether something has that key already.
+    pub fn exists(&self) -> bool {
+        matches!(self.problem, StoreProblem::Exists)
     }
 }
 
@@ -157,6 +165,14 @@ impl Store {
     /// [`StoreProblem::Unwritable`].
     pub fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
         self.backend.put(key, bytes).map_err(|p| self.error(key, p))
+    }
+
+    /// As [`Self::put`], if nothing has that key: of two who want it at the same moment one gets it.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Exists`], [`StoreProblem::Unwritable`].
+    pub fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.backend.put_new(key, bytes).map_err(|p| self.error(key, p))
     }
 
     /// Begins to write many keys that become durable together.

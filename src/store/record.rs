@@ -102,6 +102,11 @@ impl Backend for Recorded {
         self.inner.put(key, bytes)
     }
 
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        self.calls.note(Verb::Put, key);
+        self.inner.put_new(key, bytes)
+    }
+
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
         self.inner.stage(bytes)
     }

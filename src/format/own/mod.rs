@@ -274,6 +274,24 @@ impl Own {
         Slot::make(self.id, SlotId::random(), key, secret, style)
     }
 
+    /// A slot for another secret with the name, and the label, of an old one.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`].
+    ///
+    /// # Panics
+    /// As [`Self::make_slot`].
+    pub fn remake_slot(
+        &self,
+        old: &Slot,
+        key: &RepoKey,
+        secret: &Secret,
+        style: Style<'_>,
+    ) -> Result<Slot, OutOfMemory> {
+        let style = Style { label: style.label.or(old.label()), ..style };
+        Slot::make(self.id, old.id(), key, secret, style)
+    }
+
     /// Adds a slot; one of the same name gives way to it.
     ///
     /// # Errors
