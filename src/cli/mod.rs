@@ -1,6 +1,6 @@
 //! The command line: one file a command, each with its arguments and their help.
 //!
-//! - [`args`]: what can be written; [`env`]: what the environment says; [`context`]: both, resolved
+//! - [`args`]: what can be written; [`mod@env`]: what the environment says; [`context`]: both, resolved
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
 //! - [`history`]: when a path changed

@@ -7,6 +7,7 @@
 
 pub mod check_index;
 pub mod cut;
+mod gcm;
 pub mod id;
 pub mod index;
 pub mod key;

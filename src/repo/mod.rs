@@ -113,6 +113,7 @@ impl Repository {
     /// # Errors
     /// [`ObjectError`] where the index is damaged. Damaged records are logged, once each.
     pub fn load(&self, id: IndexId) -> Result<Loaded, ObjectError> {
+        log::debug!("snapshot {id} is entered for the first time");
         let objects = &self.core.objects;
         let index =
             objects.index(id).inspect_err(|e| objects.tell(e, || "it cannot be shown".into()))?;

@@ -77,8 +77,11 @@ struct State {
     stamps: Option<[Stamp; 4]>,
     /// Every index that was ever read, with the stamp of its file: an index's memo may be
     /// rewritten under the same ID.
-    heads: HashMap<IndexId, (Option<Stamp>, Result<IndexHead, Arc<ObjectError>>)>,
+    heads: HashMap<IndexId, (Option<Stamp>, Head)>,
 }
+
+/// An index's head, or why it cannot be had.
+type Head = Result<IndexHead, Arc<ObjectError>>;
 
 impl Watch {
     /// The list, not older than [`ASK_EVERY`].

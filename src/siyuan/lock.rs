@@ -15,7 +15,7 @@
 //!   its removing lie microseconds; [`WorkspaceLock::is_held`] tells, and who is about to do what
 //!   cannot be undone asks it first.
 //! - We remove the file only if we made it, and while we hold the lock. SiYuan may have opened it
-//!   just before. For that we hold the nameless lock for [`GRACE`] longer: SiYuan then finds it
+//!   just before. For that we hold the nameless lock for 10 ms longer: SiYuan then finds it
 //!   locked and does not start, where otherwise it would run unseen until it ends.
 
 use std::fs::{self, File, TryLockError};

@@ -1,10 +1,10 @@
 //! Which snapshots SiYuan's own purge retains.
 //!
 //! What SiYuan does, as the format page and its behaviour say: a snapshot not older than the set
-//! number of days is looked at, by the local day on which it was made. All of today stay, and all
-//! of a day that has no more than the set number. Of another day its last one stays, and others
-//! **drawn at random** up to that number. Where fewer than three snapshots would stay in all,
-//! nothing is purged.
+//! number of days is looked at, by the local day on which it was made. All of today stay (here also
+//! those of days to come, where a clock went wrong), and all of a day that has no more than the set
+//! number. Of another day its last one stays, and others **drawn at random** up to that number.
+//! Where fewer than three snapshots would stay in all, nothing is purged.
 //!
 //! Where SiYuan draws lots, this is the choice made here: the day is divided into as many equal
 //! parts as snapshots are to stay, and of each part its last one stays; where a part has none, the
@@ -32,7 +32,8 @@ const MS_A_DAY: i64 = 24 * 60 * 60 * 1000;
 pub struct RetentionPolicy {
     /// How old a snapshot may be, days of 24 hours.
     pub days: u32,
-    /// How many of a day are retained once the day is over.
+    /// How many of a day are retained once the day is over; 0 counts as 1, since a day's last one
+    /// always is.
     pub daily: u32,
 }
 
@@ -91,13 +92,14 @@ impl RetentionPolicy {
 
     /// Those that stay of a day that is over.
     fn of_day(&self, day: Date, mut made: Vec<Made>, zone: &TimeZone) -> Vec<IndexId> {
-        let daily = self.daily as usize;
+        let parts = self.daily.max(1);
+        let daily = parts as usize;
         if made.len() <= daily {
             return ids(made);
         }
         // Newest first; by ID where two were made at once, so that the order given does not matter.
         made.sort_by(|one, other| other.cmp(one));
-        let part = Parts::new(day, zone, self.daily);
+        let part = Parts::new(day, zone, parts);
         let mut last_part = None;
         let (mut kept, mut left): (Vec<_>, Vec<_>) = made.into_iter().partition(|made| {
             let part = Some(part.of(made.created));
@@ -207,9 +209,10 @@ mod tests {
         let now = "2024-05-03T10:00[Europe/Berlin]";
         let policy = RetentionPolicy::default();
         assert_eq!(retained(policy, &times, now), [1, 3, 5, 6, 7, 8, 9, 10, 11, 12]);
-        // One more in the day than there are to stay.
         let one = RetentionPolicy { daily: 1, ..policy };
         assert_eq!(retained(one, &times, now), [3, 6, 7, 8, 9, 10, 11, 12]);
+        let none = RetentionPolicy { daily: 0, ..policy };
+        assert_eq!(retained(none, &times, now), retained(one, &times, now));
         let many = RetentionPolicy { daily: 4, ..policy };
         assert_eq!(retained(many, &times, now), (0..times.len()).collect::<Vec<_>>());
     }
@@ -280,14 +283,16 @@ mod tests {
             let left: Vec<_> = made.iter().copied().filter(|(id, _)| kept.contains(id)).collect();
             prop_assert_eq!(&policy.retained(&left, &now), &kept, "a second purge takes more");
 
-            let young: Vec<_> = made.iter().filter(|(_, t)| end - t <= i64::from(days) * MS_A_DAY).collect();
+            let window = i64::from(days) * MS_A_DAY;
+            let young: Vec<_> = made.iter().filter(|(_, t)| end - t <= window).collect();
             let date = |t: i64| {
                 Timestamp::from_millisecond(t).unwrap().to_zoned(now.time_zone().clone()).date()
             };
             let mut expected = 0;
             for day in young.iter().map(|(_, t)| date(*t)).collect::<HashSet<_>>() {
                 let of_day: Vec<_> = young.iter().filter(|(_, t)| date(*t) == day).collect();
-                expected += if day == now.date() { of_day.len() } else { of_day.len().min(daily as usize) };
+                let most = if day == now.date() { usize::MAX } else { daily as usize };
+                expected += of_day.len().min(most);
                 let last = of_day.iter().map(|(_, t)| t).max().unwrap();
                 prop_assert!(of_day.iter().any(|(id, t)| t == last && kept.contains(id)));
             }

@@ -28,7 +28,7 @@ pub enum Node {
     Latest,
     /// The `nth` folder of the walk through the snapshot in that slot; 0 is its root.
     Folder {
-        /// See [`super::slots`].
+        /// See the model's `slots`.
         slot: u32,
         /// Place in the walk.
         nth: u32,

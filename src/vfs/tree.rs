@@ -29,12 +29,15 @@ pub struct Dir {
     entries: Box<[u32]>,
     dirs: Box<[SubDir]>,
     /// Names of files that are not the ends of their paths; in most folders none.
-    odd: Option<Box<HashMap<u32, Box<str>>>>,
+    odd: Option<Box<Odd>>,
     /// Folders in this one, all the way down, itself included.
     count: u32,
     /// The newest time of the files in it, all the way down, milliseconds since 1970.
     newest: i64,
 }
+
+/// Names by the files' numbers. Behind a pointer: nearly every folder has none.
+type Odd = HashMap<u32, Box<str>>;
 
 #[derive(Debug)]
 struct SubDir {
@@ -315,7 +318,7 @@ fn finish(open: Open, files: &[File], shared: &Shared) -> Arc<Dir> {
     }
     let mut things: Vec<(Cow<'_, str>, Thing)> =
         Vec::with_capacity(open.files.len() + open.dirs.len());
-    let mut odd: HashMap<u32, Box<str>> = HashMap::new();
+    let mut odd = Odd::new();
     let mut taken: std::collections::HashSet<String> = std::collections::HashSet::new();
     let crowded = crowded(&open, files);
     for (name, dir) in open.dirs {

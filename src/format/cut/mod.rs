@@ -2,7 +2,7 @@
 //!
 //! A [`Cutter`] is fed a file's bytes in buffers of any size and gives back its chunks; where the
 //! cuts lie depends on the bytes alone, never on the buffers. It holds one unfinished chunk and
-//! copies from the buffers in steps of [`STEP`], so its memory is bounded by the largest chunk and
+//! copies from the buffers in small steps, so its memory is bounded by the largest chunk and
 //! one step, however large the file is.
 //!
 //! The chunks of a file, joined, are the file. A file has at least one chunk: an empty file has one

@@ -3,7 +3,8 @@
 
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, HirKind};
 
-use super::expression::{Cursor, Fault};
+use super::cursor::Cursor;
+use super::expression::Fault;
 
 /// The named classes of POSIX, ASCII alone as in Go.
 const NAMED: [(&str, &[(char, char)]); 14] = [

@@ -8,6 +8,7 @@
 
 mod builtin;
 mod class;
+mod cursor;
 mod expression;
 mod line;
 
