@@ -1,10 +1,10 @@
 //! What the environment says. It is read once and given on as values, so that nothing below
 //! depends on it, and the secrets in it are taken out of it: no child process inherits them.
 
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::path::PathBuf;
 
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 /// The part of the environment that matters. An empty variable counts as none.
 #[derive(Debug, Default)]
@@ -39,6 +39,23 @@ impl std::fmt::Debug for Secret {
 /// Variables that hold secrets.
 pub const SECRETS: [&str; 2] = ["REVU_KEY", "REVU_PASSPHRASE"];
 
+/// Takes a variable out of the environment, and its text out of the memory that the kernel shows as
+/// `/proc/PID/environ` for as long as a mount lives.
+fn wipe(name: &str) {
+    let c_name = CString::new(name).expect("no name has a NUL");
+    // SAFETY: this process has one thread, as the caller of `take` sees to, so nobody else reads or
+    // changes the environment now. What `getenv` points to is writable, ends in a NUL, and no
+    // reference to it lives on.
+    unsafe {
+        let text = libc::getenv(c_name.as_ptr());
+        if !text.is_null() {
+            let len = libc::strlen(text);
+            std::slice::from_raw_parts_mut(text.cast::<u8>(), len).zeroize();
+        }
+        std::env::remove_var(name);
+    }
+}
+
 impl Environment {
     /// Reads the environment and takes the secrets out of it. Must be called while this process has
     /// a single thread.
@@ -46,9 +63,7 @@ impl Environment {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let [key, passphrase] = SECRETS.map(|name| {
             let secret = get(name).map(|value| Secret(Zeroizing::new(value.into_encoded_bytes())));
-            // SAFETY: this process has one thread, as the caller sees to, so nobody else reads the
-            // environment now.
-            unsafe { std::env::remove_var(name) };
+            wipe(name);
             secret
         });
         Self {

@@ -12,7 +12,7 @@ use crate::mount::{
 use crate::repo::{self, Repository};
 use crate::siyuan::Workspace;
 use crate::store::Store;
-use crate::ui::size;
+use crate::ui::{self, size};
 use crate::vfs::{Vfs, VfsOptions};
 
 use super::context::Context;
@@ -97,6 +97,8 @@ pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
     let path = request.point.path().to_owned();
     let json = context.global.json;
     let printed = json || args.point.is_none();
+    let asks_for_ctrl_c =
+        args.foreground && context.stderr.terminal && !json && !context.global.quiet;
     let out = &mut context.out;
     let mut told = Ok(());
     let outcome = mount::mount(request, |running| {
@@ -106,6 +108,9 @@ pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
         } else {
             point.to_string()
         };
+        if asks_for_ctrl_c {
+            ui::log::tell(&format!("{point} is mounted until Ctrl-C"));
+        }
         if printed {
             told = out.line(&line).and_then(|()| out.flush());
         }

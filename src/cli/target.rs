@@ -7,6 +7,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 
 use crate::format::IndexId;
+use crate::mount::RevuMount;
 use crate::repo::Snapshots;
 use crate::repo::names::{self, ResolveError};
 use crate::vfs::escape;
@@ -132,14 +133,34 @@ pub fn clean(path: &str) -> String {
     parts.join("/")
 }
 
-/// Where in a mount of revu a path lies. It is not touched: a mount may hang.
+/// Where in a mount of revu a path lies. What is in the mount is not touched: it may hang.
 pub fn in_mount(text: &str) -> Option<Place> {
     let path = lexical(Path::new(text))?;
     let mounts = crate::mount::mounts().ok()?;
     let around = mounts.iter().filter(|mount| path.starts_with(&mount.point));
-    let mount = around.max_by_key(|mount| mount.point.as_os_str().len())?;
-    let (view, path) = view(path.strip_prefix(&mount.point).ok()?);
+    let (mount, point) = around
+        .max_by_key(|mount| mount.point.as_os_str().len())
+        .map(|mount| (mount, mount.point.clone()))
+        .or_else(|| behind_a_link(&path, &mounts))?;
+    let (view, path) = view(path.strip_prefix(&point).ok()?);
     Some(Place { repo: PathBuf::from(&mount.source), view, path })
+}
+
+/// The mount to which the beginning of a path leads by a symbolic link, with that beginning. Goes down
+/// no further than to its root: links in a mount are its own.
+fn behind_a_link<'a>(path: &Path, mounts: &'a [RevuMount]) -> Option<(&'a RevuMount, PathBuf)> {
+    if mounts.is_empty() {
+        return None;
+    }
+    let mut beginnings: Vec<&Path> = path.ancestors().collect();
+    beginnings.reverse();
+    for beginning in beginnings {
+        let real = beginning.canonicalize().ok()?;
+        if let Some(mount) = mounts.iter().find(|mount| mount.point == real) {
+            return Some((mount, beginning.to_owned()));
+        }
+    }
+    None
 }
 
 /// The absolute path without `.` and `..`, by its text alone.

@@ -138,6 +138,34 @@ fn a_wrong_key_mounts_nothing() {
 }
 
 #[test]
+fn the_key_does_not_lie_open_while_a_mount_lives() {
+    let test = "the_key_does_not_lie_open_while_a_mount_lives";
+    if !wanted(test) {
+        return;
+    }
+    let place = Mounting::new();
+    let repo = place.0.copy("golden/repo", "lone");
+    let mut command = place.0.command(["mount", "past", "--json", "--repo"]);
+    let mounted = run(command.arg(&repo).env("REVU_KEY", golden_key())).ok().json();
+    let process = PathBuf::from(format!("/proc/{}", mounted[0]["summary"]["pid"]));
+    let limits = fs::read_to_string(process.join("limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"], "{core}");
+    // The kernel hides what is hidden from its user by giving it to root.
+    use std::os::unix::fs::MetadataExt;
+    assert_eq!(fs::metadata(process.join("environ")).unwrap().uid(), 0);
+    match fs::read(process.join("environ")) {
+        Ok(environ) => {
+            let environ = String::from_utf8_lossy(&environ);
+            assert!(environ.contains("TZ=CST-8"), "{environ}");
+            assert!(!environ.contains(&golden_key()[..8]), "the key is in the environment");
+        }
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied),
+    }
+    place.umount(&place.0.path("past")).ok();
+}
+
+#[test]
 fn in_front_until_ctrl_c() {
     if !wanted("in_front_until_ctrl_c") {
         return;
@@ -177,8 +205,10 @@ fn a_path_in_a_mount_names_a_file_in_a_snapshot() {
         run(place.0.command(args).current_dir(current).env("REVU_KEY_FILE", &key))
     };
     let home = place.0.path("");
+    std::os::unix::fs::symlink("past", place.0.path("link")).unwrap();
     for path in [
         "past/latest/later.txt",
+        "link/latest/later.txt",
         "./past/snapshots/2024-04-30T23.01.40Z/later.txt",
         "past/tags/../snapshots/2024-04-30T21.01.40Z_cf451171/later.txt",
         "past/tags/again/later.txt",
