@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::ui::Color;
 
-use super::{cat, completions, log, ls, man, mount, mounts, stats, tag, umount};
+use super::{cat, completions, init, log, ls, man, mount, mounts, slots, stats, tag, umount};
 
 /// Exit codes, as the help texts and man pages list them.
 const EXIT_CODES: &str = "\
@@ -49,7 +49,8 @@ The key is taken from the first of these that is there:
 /// Looks back in time at notes and files: snapshots of SiYuan as folders
 ///
 /// revu ("seen again") reads the snapshots that SiYuan keeps in its data repository. It mounts them as
-/// a read-only file system, lists them, and prints files as they were. It never changes a repository.
+/// a read-only file system, lists them, and prints files as they were. None of that changes a
+/// repository.
 #[derive(Debug, Parser)]
 #[command(name = "revu", version, after_help = EXAMPLES, after_long_help = after_help(EXAMPLES))]
 #[command(subcommand_required = true, arg_required_else_help = true)]
@@ -116,6 +117,8 @@ pub enum Command {
     Cat(cat::Args),
     Tag(tag::Args),
     Stats(stats::Args),
+    Init(init::Args),
+    Key(slots::Args),
     Completions(completions::Args),
     Man(man::Args),
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::format::{IndexId, RepoKey};
+use crate::ops::keys::Access;
 use crate::repo::{Damaged, Options, Repository, Snapshots};
 use crate::store::Store;
 use crate::ui::progress::Progress;
@@ -50,14 +51,30 @@ impl Context {
         key::find(&self.global, &self.environment, located)
     }
 
+    /// The key for it and the slot that gave it, see [`key::find`].
+    ///
+    /// # Errors
+    /// As [`key::find`].
+    pub fn access(&self, located: &Located) -> Result<Access, Failure> {
+        key::access(&self.global, &self.environment, located)
+    }
+
     /// Finds the repository and the key, and opens it.
     ///
     /// # Errors
     /// Where there is none, the key is missing or wrong, or it cannot be read.
     pub fn open(&self, hint: Option<&Path>) -> Result<Repository, Failure> {
-        let located = self.locate(hint)?;
-        let key = self.key(&located)?;
-        Ok(Repository::open(Store::local(located.repo), &key, Options::default())?)
+        Ok(self.open_located(&self.locate(hint)?)?.0)
+    }
+
+    /// Finds the key of a repository, and opens it.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_located(&self, located: &Located) -> Result<(Repository, RepoKey), Failure> {
+        let key = self.key(located)?;
+        let repo = Repository::open(Store::local(&located.repo), &key, Options::default())?;
+        Ok((repo, key))
     }
 
     /// The repository and its snapshots as they are now.

@@ -21,6 +21,8 @@ pub struct Environment {
     pub key: Option<Secret>,
     /// `REVU_PASSPHRASE`.
     pub passphrase: Option<Secret>,
+    /// `REVU_NEW_PASSPHRASE`: for a key slot that is made.
+    pub new_passphrase: Option<Secret>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
     /// The folder that the program was started in, if it is still there.
@@ -37,7 +39,7 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Variables that hold secrets.
-pub const SECRETS: [&str; 2] = ["REVU_KEY", "REVU_PASSPHRASE"];
+pub const SECRETS: [&str; 3] = ["REVU_KEY", "REVU_PASSPHRASE", "REVU_NEW_PASSPHRASE"];
 
 /// Takes a variable out of the environment, and its text out of the memory that the kernel shows as
 /// `/proc/PID/environ` for as long as a mount lives.
@@ -61,7 +63,7 @@ impl Environment {
     /// a single thread.
     pub fn take() -> Self {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let [key, passphrase] = SECRETS.map(|name| {
+        let [key, passphrase, new_passphrase] = SECRETS.map(|name| {
             let secret = get(name).map(|value| Secret(Zeroizing::new(value.into_encoded_bytes())));
             wipe(name);
             secret
@@ -73,6 +75,7 @@ impl Environment {
             key_command: get("REVU_KEY_COMMAND"),
             key,
             passphrase,
+            new_passphrase,
             home: std::env::home_dir().filter(|home| home.is_absolute()),
             current_dir: std::env::current_dir().ok(),
         }

@@ -1,9 +1,16 @@
 //! How commands fail: one sentence, one word for scripts, one exit code.
 
+use crate::ops::init::InitError;
+use crate::ops::key_file::KeyFileError;
+use crate::ops::keys::KeysError;
+use crate::ops::tags::TagError;
 use crate::repo::names::ResolveError;
 use crate::repo::{ObjectError, OpenError};
 use crate::store::StoreError;
+use crate::store::lock::LockError;
 use crate::ui::{Look, OutError, Style, text};
+
+use super::prompt::PromptError;
 
 pub use crate::mount::Failure;
 
@@ -66,6 +73,75 @@ impl From<OpenError> for Failure {
             OpenError::Store(_) => Self::new("unreadable", FAILED, &error),
             OpenError::WrongKey(_) => Self::new("wrong_key", WRONG_KEY, &error),
         }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match &error {
+            LockError::Held { .. } | LockError::Lost { .. } => Self::new("in_use", IN_USE, &error),
+            _ => Self::new("unreadable", FAILED, &error),
+        }
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        match &error {
+            PromptError::Interrupted => Self::new("interrupted", INTERRUPTED, &error),
+            PromptError::NoTerminal | PromptError::Io(_) => Self::new("key", FAILED, &error),
+        }
+    }
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        let (kind, exit) = match error {
+            KeysError::Lock(error) => return error.into(),
+            KeysError::Wrong { .. } => ("wrong_key", WRONG_KEY),
+            KeysError::Store(_) => ("unreadable", FAILED),
+            KeysError::Damaged { .. } | KeysError::Foreign(_) => ("damaged", FAILED),
+            KeysError::NoSuchSlot { .. } => ("no_slot", FAILED),
+            KeysError::Ambiguous { .. } => ("ambiguous", FAILED),
+            KeysError::NotOurs(_) => ("no_slots", FAILED),
+            _ => ("key", FAILED),
+        };
+        Self::new(kind, exit, &error)
+    }
+}
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        let kind = match &error {
+            KeyFileError::Exists(_) => "exists",
+            _ => "unwritable",
+        };
+        Self::new(kind, FAILED, &error)
+    }
+}
+
+impl From<InitError> for Failure {
+    fn from(error: InitError) -> Self {
+        let kind = match &error {
+            InitError::Taken(_) | InitError::NotEmpty { .. } => "exists",
+            _ => "unwritable",
+        };
+        Self::new(kind, FAILED, &error)
+    }
+}
+
+impl From<TagError> for Failure {
+    fn from(error: TagError) -> Self {
+        let (kind, exit) = match error {
+            TagError::Lock(error) => return error.into(),
+            TagError::Snapshot(error) => return error.into(),
+            TagError::Name { .. } => ("usage", USAGE),
+            TagError::Exists { .. } => ("exists", FAILED),
+            TagError::Missing(_) => ("no_tag", FAILED),
+            TagError::Gone(_) => ("no_snapshot", FAILED),
+            TagError::Store(_) => ("unwritable", FAILED),
+        };
+        Self::new(kind, exit, &error)
     }
 }
 

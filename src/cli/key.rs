@@ -9,11 +9,13 @@ use std::process::{Command, Stdio};
 
 use zeroize::Zeroizing;
 
-use crate::format::RepoKey;
+use crate::format::{RepoKey, own};
+use crate::ops::keys::{self, Access};
+use crate::store::Store;
 
 use super::args::Global;
 use super::env::{Environment, SECRETS, Secret};
-use super::error::{FAILED, Failure, INTERRUPTED, WRONG_KEY, failure};
+use super::error::{FAILED, Failure, WRONG_KEY, failure};
 use super::locate::Located;
 use super::prompt::{self, PromptError};
 
@@ -21,47 +23,85 @@ use super::prompt::{self, PromptError};
 const MOST: usize = 64 << 10;
 
 /// The key for `located`: `--key-file`, `--key-command`, `REVU_KEY_FILE`, `REVU_KEY_COMMAND`,
-/// `REVU_KEY`, `REVU_PASSPHRASE`, the workspace's `conf.json`, a question on the terminal.
+/// `REVU_KEY`, `REVU_PASSPHRASE`, the workspace's `conf.json`, a question on the terminal. A repository of
+/// our own is opened through its key slots, and has nothing to do with a workspace.
 ///
 /// # Errors
-/// Where the first place that is there has no key, or there is no place at all. No error has any part
-/// of a key text in it.
+/// Where the first place that is there has no key or one that opens no slot, or there is no place at
+/// all. No error has any part of a key text in it.
 pub fn find(
     global: &Global,
     environment: &Environment,
     located: &Located,
 ) -> Result<RepoKey, Failure> {
+    Ok(access(global, environment, located)?.key)
+}
+
+/// As [`find`], with the slot that the key was in.
+///
+/// # Errors
+/// As [`find`].
+pub fn access(
+    global: &Global,
+    environment: &Environment,
+    located: &Located,
+) -> Result<Access, Failure> {
+    let store = Store::local(&located.repo);
+    let is_own = !store.meta(own::NAME).is_err_and(|e| e.is_missing());
+    let given = given(global, environment)?;
+    if is_own {
+        let question = || ask("Passphrase", located, None);
+        let secret = given.map_or_else(question, Ok)?;
+        return Ok(keys::open(&store, &secret)?);
+    }
+    let secret = match given {
+        Some(secret) => secret,
+        None => match located.conf_key() {
+            Ok(Some(key)) => own::Secret::Key(key),
+            Ok(None) => ask("Key or passphrase", located, None)?,
+            // A conf.json that cannot be read is the better reason if nobody can be asked.
+            Err(unreadable) => ask("Key or passphrase", located, Some(unreadable))?,
+        },
+    };
+    let key = match secret {
+        own::Secret::Key(key) => key,
+        own::Secret::Passphrase(text) => RepoKey::parse(&text).expect("no secret is empty"),
+    };
+    Ok(Access { key, slot: None })
+}
+
+/// What the first place has that is there, but for `conf.json` and the terminal.
+///
+/// # Errors
+/// As [`find`].
+pub fn given(global: &Global, environment: &Environment) -> Result<Option<own::Secret>, Failure> {
     if let Some(path) = &global.key_file {
-        return from_file(path);
+        return from_file(path).map(Some);
     }
     if let Some(command) = &global.key_command {
-        return from_command(command, "--key-command");
+        return from_command(command, "--key-command").map(Some);
     }
     if let Some(path) = &environment.key_file {
-        return from_file(path);
+        return from_file(path).map(Some);
     }
     if let Some(command) = &environment.key_command {
-        return from_command(command, "REVU_KEY_COMMAND");
+        return from_command(command, "REVU_KEY_COMMAND").map(Some);
     }
     if let Some(Secret(text)) = &environment.key {
         let text = text.trim_ascii();
         let key = std::str::from_utf8(text).ok().and_then(RepoKey::from_base64);
         let sentence = "REVU_KEY does not hold a key in base64 (32 bytes); \
                         put a passphrase into REVU_PASSPHRASE";
-        return key.ok_or_else(|| failure("key", WRONG_KEY, sentence));
+        let key = key.ok_or_else(|| failure("key", WRONG_KEY, sentence))?;
+        return Ok(Some(own::Secret::Key(key)));
     }
     if let Some(Secret(text)) = &environment.passphrase {
-        return parse(text, "REVU_PASSPHRASE");
+        return parse(text, "REVU_PASSPHRASE").map(Some);
     }
-    let absent = match located.conf_key() {
-        Ok(Some(key)) => return Ok(key),
-        Ok(None) => None,
-        Err(unreadable) => Some(unreadable),
-    };
-    ask(located, absent)
+    Ok(None)
 }
 
-fn from_file(path: &Path) -> Result<RepoKey, Failure> {
+fn from_file(path: &Path) -> Result<own::Secret, Failure> {
     let unreadable = |error: io::Error| {
         let sentence = format!("cannot read the key file {}: {error}", path.display());
         failure("key", FAILED, sentence)
@@ -80,7 +120,7 @@ fn from_file(path: &Path) -> Result<RepoKey, Failure> {
 
 /// `source`: where the command was given. The command itself is not shown: it may say more than its
 /// author thinks.
-fn from_command(command: &OsStr, source: &str) -> Result<RepoKey, Failure> {
+fn from_command(command: &OsStr, source: &str) -> Result<own::Secret, Failure> {
     let failed = |what: String| failure("key", FAILED, format!("the command of {source} {what}"));
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).stdout(Stdio::piped());
@@ -100,21 +140,19 @@ fn from_command(command: &OsStr, source: &str) -> Result<RepoKey, Failure> {
     parse(&text, &format!("the output of the command of {source}"))
 }
 
-fn ask(located: &Located, absent: Option<Failure>) -> Result<RepoKey, Failure> {
-    let question = format!("Key or passphrase of {}", located.repo.display());
+fn ask(what: &str, located: &Located, absent: Option<Failure>) -> Result<own::Secret, Failure> {
+    let question = format!("{what} of {}", located.repo.display());
     match prompt::ask(&question) {
         Ok(text) => parse(&text, "what was typed"),
-        Err(PromptError::Interrupted) => Err(failure("interrupted", INTERRUPTED, "interrupted")),
-        Err(error @ PromptError::Io(_)) => Err(Failure::new("key", FAILED, &error)),
-        // A conf.json that cannot be read is the better reason.
         Err(PromptError::NoTerminal) => Err(absent.unwrap_or_else(|| {
             let sentence = format!(
                 "no key for {}: name its SiYuan workspace with --workspace, or give the key with \
-                 --key-file, --key-command or REVU_KEY",
+                 --key-file, --key-command or REVU_KEY, a passphrase with REVU_PASSPHRASE",
                 located.repo.display()
             );
             failure("no_key", WRONG_KEY, sentence)
         })),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -137,10 +175,14 @@ fn read(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
     Ok(text)
 }
 
-fn parse(text: &[u8], source: &str) -> Result<RepoKey, Failure> {
+/// What a key text means. `source`: where it is, as a sentence begins.
+///
+/// # Errors
+/// Where it holds none.
+pub fn parse(text: &[u8], source: &str) -> Result<own::Secret, Failure> {
     let wrong = |why: &str| failure("key", WRONG_KEY, format!("{source} holds no key: {why}"));
     let text = std::str::from_utf8(text).map_err(|_| wrong("it is not text"))?;
-    RepoKey::parse(text).map_err(|_| wrong("it is empty"))
+    own::Secret::parse(text).map_err(|_| wrong("it is empty"))
 }
 
 #[cfg(test)]
@@ -159,7 +201,8 @@ mod tests {
     fn commands_give_keys_and_never_show_them() {
         let key = RepoKey::from_bytes([9; 32]);
         let command = format!("printf %s {}", *key.to_base64());
-        assert_eq!(from_command(OsStr::new(&command), "x").unwrap(), key);
+        let given = from_command(OsStr::new(&command), "x").unwrap();
+        assert!(matches!(given, own::Secret::Key(found) if found == key));
         for (command, exit) in [
             ("echo s3cret; exit 3", 1),
             ("yes s3cret", 1),

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::format::{RepoKey, layout};
+use crate::format::{RepoKey, layout, own};
 use crate::repo::OpenError;
 use crate::siyuan::workspace::is_repository;
 use crate::siyuan::{Conf, ConfError, Place, Workspace};
@@ -137,7 +137,8 @@ fn named_repo(repo: &OsStr, workspace: Option<&Path>) -> Result<Located, Failure
     let folder = absolute(Path::new(repo));
     // One with a part of its folders alone is for `Repository::open` to judge.
     let parts = [layout::INDEXES, layout::OBJECTS, layout::REFS];
-    if parts.iter().any(|name| folder.join(name).is_dir()) {
+    let is_own = folder.join(own::NAME).is_file();
+    if is_own || parts.iter().any(|name| folder.join(name).is_dir()) {
         return Ok(Located::beside(folder, workspace));
     }
     // A workspace is named where its repository was meant: there is no doubt which one that is.

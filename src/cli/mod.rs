@@ -2,6 +2,7 @@
 //!
 //! - [`args`]: what can be written; [`mod@env`]: what the environment says; [`context`]: both, resolved
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
+//! - [`new_secret`]: what a key slot is made for
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
 //! - [`history`]: when a path changed
 //! - [`error`]: failures and exit codes
@@ -18,6 +19,7 @@ pub mod env;
 pub mod error;
 mod harden;
 pub mod history;
+pub mod init;
 pub mod key;
 pub mod locate;
 pub mod log;
@@ -25,7 +27,9 @@ pub mod ls;
 pub mod man;
 pub mod mount;
 pub mod mounts;
+pub mod new_secret;
 pub mod prompt;
+pub mod slots;
 pub mod snapshot_tree;
 pub mod stats;
 pub mod tag;
@@ -114,6 +118,8 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Mount(args) => mount::run(args, context),
         Command::Umount(args) => umount::run(&args, context),
         Command::Mounts(args) => mounts::run(&args, context),
+        Command::Init(args) => init::run(&args, context),
+        Command::Key(args) => slots::run(&args, context),
         Command::Log(args) => log::run(&args, context),
         Command::Ls(args) => ls::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),

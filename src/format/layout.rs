@@ -17,6 +17,9 @@ pub const LATEST_SYNC: &str = "refs/latest-sync";
 /// The plaintext cache of the newest index's File records, see [`super::latest`].
 pub const FULL_LATEST: &str = "full-latest.json";
 
+/// The folder of the check indexes, see [`super::check_index`].
+pub const CHECK_INDEXES: &str = "check/indexes";
+
 /// The key of an index.
 pub fn index(id: IndexId) -> String {
     format!("{INDEXES}/{id}")

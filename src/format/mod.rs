@@ -5,6 +5,7 @@
 //! encodes. What a fact of the format rests on is said beside it: "golden" means that it was
 //! checked against repositories that DejaVu itself wrote.
 
+pub mod check_index;
 pub mod cut;
 mod gcm;
 pub mod id;
@@ -12,6 +13,7 @@ pub mod index;
 pub mod key;
 pub mod latest;
 pub mod layout;
+pub mod own;
 pub mod record;
 pub mod seal;
 mod zst;

@@ -116,6 +116,22 @@ impl Cipher {
         zst::content_size(&frame)
     }
 
+    /// The beginning of what an object holds, as far as the first bytes of it give it: nothing before
+    /// the first block of its frame is whole, which it is with [`super::index::HEAD_LEN`] bytes.
+    /// **A hint**: nothing is authenticated until the object is opened.
+    ///
+    /// # Errors
+    /// [`FormatError::Truncated`], [`FormatError::BadFrame`].
+    pub fn peek(&self, head: &[u8], limit: usize) -> Result<Vec<u8>, FormatError> {
+        let Some((nonce, frame)) = head.split_at_checked(NONCE_LEN) else {
+            let have = head.len() as u64;
+            return Err(FormatError::Truncated { have, need: MIN_SEALED as u64 });
+        };
+        let mut frame = frame.to_vec();
+        self.keystream(nonce, &mut frame);
+        zst::decompress_head(&frame, limit)
+    }
+
     /// Compresses and seals one object under a random nonce.
     ///
     /// # Panics
@@ -176,6 +192,17 @@ mod tests {
             prop_assert_eq!(stated, (plain.len() >= 256 || plain.is_empty()).then_some(plain.len() as u64));
             prop_assert_eq!(cipher.open(&mut sealed, 5000).unwrap(), plain);
         }
+    }
+
+    #[test]
+    fn a_peek_shows_the_beginning() {
+        let cipher = cipher();
+        let plain: Vec<u8> = (0..600_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let sealed = cipher.seal(&plain);
+        let seen = cipher.peek(&sealed[..super::super::index::HEAD_LEN], 100).unwrap();
+        assert!(seen.len() >= 100 && plain.starts_with(&seen));
+        assert!(cipher.peek(&sealed[..10], 100).is_err());
+        assert_eq!(cipher.peek(&cipher.seal(b"short")[..], 100).unwrap(), b"short");
     }
 
     #[test]

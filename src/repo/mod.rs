@@ -19,7 +19,7 @@ use std::sync::{Arc, OnceLock};
 pub use catalog::{Catalog, File, FileEntry, FileNo};
 pub use chunks::{Chunk, ChunkCache};
 pub use objects::{ObjectError, ObjectKind, Objects, Problem};
-pub use open::OpenError;
+pub use open::{OpenError, Verdict, judge};
 pub use reader::{Bytes, ReadError};
 pub use snapshots::{Damaged, Snapshot, Snapshots};
 

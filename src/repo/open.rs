@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::format::{Cipher, IndexId, RepoKey, layout};
-use crate::store::{Store, StoreError, refs};
+use crate::format::{Cipher, IndexId, RepoKey, layout, own};
+use crate::store::{Listed, Store, StoreError, refs};
 
 use super::chunks::ChunkCache;
 use super::objects::{ObjectError, Objects};
@@ -33,12 +33,35 @@ pub enum OpenError {
     WrongKey(String),
 }
 
-/// What an index says of a key.
-enum Verdict {
+/// What is said of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Something opens with it.
     Right,
+    /// Something should open with it, and does not.
     Wrong,
-    /// It is damaged or empty: nothing follows.
+    /// All is damaged, or there is nothing: nothing follows.
     Silent,
+}
+
+/// Whether a key is a repository's, as far as its snapshots tell.
+///
+/// # Errors
+/// [`StoreError`] where the snapshots cannot be listed.
+pub fn judge(store: &Store, key: &RepoKey) -> Result<Verdict, StoreError> {
+    judge_by(&Objects::new(store.clone(), Cipher::new(key)))
+}
+
+fn judge_by(objects: &Objects) -> Result<Verdict, StoreError> {
+    let mut verdict = Verdict::Silent;
+    for id in witnesses(objects)? {
+        match ask(objects, id) {
+            Verdict::Right => return Ok(Verdict::Right),
+            Verdict::Wrong => verdict = Verdict::Wrong,
+            Verdict::Silent => {}
+        }
+    }
+    Ok(verdict)
 }
 
 impl Repository {
@@ -49,24 +72,15 @@ impl Repository {
     /// [`OpenError`].
     pub fn open(store: Store, key: &RepoKey, options: Options) -> Result<Self, OpenError> {
         let place = store.place();
-        let top = store.list("")?;
-        let is_ours = |name: &str| [layout::INDEXES, layout::OBJECTS, layout::REFS].contains(&name);
-        if !top.iter().any(|listed| listed.is_folder && is_ours(&listed.name)) {
+        let is_one = |listed: &Listed| match listed.is_folder {
+            true => [layout::INDEXES, layout::OBJECTS, layout::REFS].contains(&&*listed.name),
+            false => listed.name == own::NAME,
+        };
+        if !store.list("")?.iter().any(is_one) {
             return Err(OpenError::NotARepository(place));
         }
         let objects = Objects::new(store, Cipher::new(key));
-        let mut wrong = false;
-        for id in witnesses(&objects)? {
-            match ask(&objects, id) {
-                Verdict::Right => {
-                    wrong = false;
-                    break;
-                }
-                Verdict::Wrong => wrong = true,
-                Verdict::Silent => {}
-            }
-        }
-        if wrong {
+        if judge_by(&objects)? == Verdict::Wrong {
             return Err(OpenError::WrongKey(place));
         }
         let core = Core {
@@ -97,6 +111,7 @@ fn witnesses(objects: &Objects) -> Result<Vec<IndexId>, StoreError> {
     Ok(ids)
 }
 
+/// What one index says of the key.
 fn ask(objects: &Objects, id: IndexId) -> Verdict {
     let Ok(index) = objects.index(id) else { return Verdict::Silent };
     // That it does not verify proves nothing: indexes are not authenticated, a record has the last

@@ -10,16 +10,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
+use tempfile::NamedTempFile;
 
-use super::backend::{Backend, Listed, Staged, Stamp};
+use super::backend::{Backend, Listed, Meta, Staged, Stamp};
 use super::{StoreProblem, StoreProblem::Unreadable};
 
 /// Coarser than the clock of any file system that people keep a repository on: FAT counts in
 /// steps of two seconds. A folder that changed less than this ago may change again unseen.
 const CLOCK_STEP: Duration = Duration::from_millis(2_100);
 
-/// Staging folders are named so, with a random end.
-const STAGING: &str = ".revu-staging-";
+/// Folders in which many objects are staged, see [`super::Batch`], are named so, with a random end.
+/// One that is there while nobody writes is what a dead process has left.
+pub const STAGING: &str = ".revu-staging-";
 
 #[derive(Debug)]
 pub(super) struct Local {
@@ -50,6 +52,28 @@ impl Local {
 
     fn path(&self, key: &str) -> PathBuf {
         self.folder.join(key)
+    }
+
+    /// Writes a temporary file that `name` then gives its name.
+    fn write(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        name: impl FnOnce(NamedTempFile, &Path) -> Result<(), StoreProblem>,
+    ) -> Result<(), StoreProblem> {
+        let path = self.path(key);
+        let folder = path.parent().expect("a key lies below the repository's folder");
+        std::fs::create_dir_all(folder).map_err(write_problem)?;
+        let mut temp = tempfile::Builder::new()
+            .prefix(".revu-")
+            .suffix(".tmp")
+            .tempfile_in(folder)
+            .map_err(write_problem)?;
+        temp.write_all(bytes).map_err(write_problem)?;
+        temp.as_file().sync_all().map_err(write_problem)?;
+        name(temp, &path)?;
+        // The name is durable once its folder is.
+        File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
     }
 
     /// Opens what must be a regular file. Non-blocking, so that a pipe under an object's name
@@ -121,12 +145,12 @@ impl Backend for Local {
         read_upto(&file, len.min(usize::try_from(whole).unwrap_or(usize::MAX)))
     }
 
-    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
         let meta = std::fs::metadata(self.path(key)).map_err(read_problem)?;
         if !meta.is_file() {
             return Err(StoreProblem::NotAFile);
         }
-        Ok(meta.len())
+        Ok(Meta { size: meta.len(), modified: meta.modified().ok() })
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
@@ -179,19 +203,17 @@ impl Backend for Local {
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
-        let path = self.path(key);
-        let folder = path.parent().expect("a key lies below the repository's folder");
-        std::fs::create_dir_all(folder).map_err(write_problem)?;
-        let mut temp = tempfile::Builder::new()
-            .prefix(".revu-")
-            .suffix(".tmp")
-            .tempfile_in(folder)
-            .map_err(write_problem)?;
-        temp.write_all(bytes).map_err(write_problem)?;
-        temp.as_file().sync_all().map_err(write_problem)?;
-        temp.persist(&path).map_err(|e| write_problem(e.error))?;
-        // The name is durable once its folder is.
-        File::open(folder).and_then(|f| f.sync_all()).map_err(write_problem)
+        self.write(key, bytes, |temp, path| {
+            temp.persist(path).map(drop).map_err(|e| write_problem(e.error))
+        })
+    }
+
+    fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
+        self.write(key, bytes, |temp, path| match temp.persist_noclobber(path) {
+            Ok(_) => Ok(()),
+            Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Err(StoreProblem::Exists),
+            Err(e) => Err(write_problem(e.error)),
+        })
     }
 
     fn stage(&self, bytes: &[u8]) -> Result<Staged, StoreProblem> {
@@ -242,7 +264,13 @@ impl Backend for Local {
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreProblem> {
-        match std::fs::remove_file(self.path(key)) {
+        let path = self.path(key);
+        let removed = match std::fs::remove_file(&path) {
+            // POSIX says EPERM for a folder, Linux EISDIR.
+            Err(e) if e.kind() == ErrorKind::IsADirectory => std::fs::remove_dir(&path),
+            result => result,
+        };
+        match removed {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
             Err(e) => Err(write_problem(e)),

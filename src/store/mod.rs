@@ -8,6 +8,7 @@ mod backend;
 mod batch;
 mod faulty;
 mod local;
+pub mod lock;
 mod memory;
 mod record;
 pub mod refs;
@@ -18,9 +19,10 @@ use std::sync::Arc;
 use backend::Backend;
 use parking_lot::Mutex;
 
-pub use backend::{Listed, Stamp};
+pub use backend::{Listed, Meta, Stamp};
 pub use batch::Batch;
 pub use faulty::{Fault, Faults};
+pub use local::STAGING;
 pub use record::{Call, Calls, Verb};
 
 /// A place that holds a repository. Clones share the place.
@@ -60,12 +62,20 @@ pub enum StoreProblem {
     /// It could not be written.
     #[error("it cannot be written: {0}")]
     Unwritable(Arc<std::io::Error>),
+    /// Something has that key already.
+    #[error("it is there already")]
+    Exists,
 }
 
 impl StoreError {
     /// Whether nothing has that key.
     pub fn is_missing(&self) -> bool {
         matches!(self.problem, StoreProblem::Missing)
+    }
+
+    /// Whether something has that key already.
+    pub fn exists(&self) -> bool {
+        matches!(self.problem, StoreProblem::Exists)
     }
 }
 
@@ -123,7 +133,15 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn size(&self, key: &str) -> Result<u64, StoreError> {
-        self.backend.size(key).map_err(|p| self.error(key, p))
+        self.meta(key).map(|meta| meta.size)
+    }
+
+    /// The size of a key, and when it was last written.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn meta(&self, key: &str) -> Result<Meta, StoreError> {
+        self.backend.meta(key).map_err(|p| self.error(key, p))
     }
 
     /// What lies directly in a folder, in no order. A folder that is not there is empty. What is
@@ -149,6 +167,14 @@ impl Store {
         self.backend.put(key, bytes).map_err(|p| self.error(key, p))
     }
 
+    /// As [`Self::put`], if nothing has that key: of two who want it at the same moment one gets it.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Exists`], [`StoreProblem::Unwritable`].
+    pub fn put_new(&self, key: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.backend.put_new(key, bytes).map_err(|p| self.error(key, p))
+    }
+
     /// Begins to write many keys that become durable together.
     pub fn batch(&self) -> Batch<'_> {
         Batch { store: self, staged: Mutex::default() }
@@ -162,7 +188,7 @@ impl Store {
         self.backend.sync().map_err(|p| self.error("", p))
     }
 
-    /// Removes a key; one that is not there is no error.
+    /// Removes a key, or a folder that is empty; one that is not there is no error.
     ///
     /// # Errors
     /// [`StoreProblem::Unwritable`].

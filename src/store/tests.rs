@@ -43,6 +43,27 @@ fn put_get_list_delete() {
 }
 
 #[test]
+fn of_many_who_want_a_new_key_one_gets_it() {
+    each(|store| {
+        store.put("refs/tags/old", b"1").unwrap();
+        let refused = store.put_new("refs/tags/old", b"2").unwrap_err();
+        assert!(refused.exists(), "{refused}");
+        assert_eq!(store.get("refs/tags/old", 9).unwrap(), b"1");
+        let won: Vec<u8> = std::thread::scope(|scope| {
+            let tries = (0..8).map(|n| {
+                let store = &store;
+                scope.spawn(move || store.put_new("refs/tags/new", &[n]).is_ok().then_some(n))
+            });
+            let tries: Vec<_> = tries.collect();
+            tries.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(won.len(), 1);
+        assert_eq!(store.get("refs/tags/new", 9).unwrap(), won);
+        assert_eq!(store.list("refs/tags").unwrap().len(), 2, "nothing is left of the others");
+    });
+}
+
+#[test]
 fn stamps_tell_changes() {
     each(|store| {
         let before = store.stamp("refs").unwrap();

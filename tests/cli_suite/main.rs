@@ -11,6 +11,8 @@ mod log;
 mod ls;
 mod mount;
 mod output;
+mod own;
 mod support;
+mod tag_changes;
 mod tags_stats;
 mod zero_config;

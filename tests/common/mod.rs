@@ -171,6 +171,12 @@ impl Maker {
         Self { store, cipher: Cipher::new(&key), key }
     }
 
+    /// Goes on with another key.
+    pub fn take(&mut self, key: RepoKey) {
+        self.cipher = Cipher::new(&key);
+        self.key = key;
+    }
+
     /// Writes the chunks and the record of a file, cut every `cut` bytes.
     pub fn file(&self, path: &str, updated: i64, content: &[u8], cut: usize) -> FileRecord {
         let pieces: Vec<&[u8]> =
