@@ -5,6 +5,7 @@
 //! encodes. What a fact of the format rests on is said beside it: "golden" means that it was
 //! checked against repositories that DejaVu itself wrote.
 
+pub mod cut;
 pub mod id;
 pub mod index;
 pub mod key;
