@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::StoreProblem;
 
@@ -12,6 +13,15 @@ pub struct Listed {
     pub name: String,
     /// Whether it is a folder itself.
     pub is_folder: bool,
+}
+
+/// What is known of a key without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Bytes.
+    pub size: u64,
+    /// When it was last written, by the clock of the place; `None` where the place does not say.
+    pub modified: Option<SystemTime>,
 }
 
 /// See [`super::Store::stamp`]. Two equal stamps mean that nothing has changed, unless the place's
@@ -39,7 +49,7 @@ pub(super) trait Backend: Debug + Send + Sync {
     fn place(&self) -> String;
     fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem>;
     fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreProblem>;
-    fn size(&self, key: &str) -> Result<u64, StoreProblem>;
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem>;
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem>;
     fn stamp(&self, key: &str) -> Option<Stamp>;
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem>;

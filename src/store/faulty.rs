@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StoreProblem;
-use super::backend::{Backend, Listed, Staged, Stamp};
+use super::backend::{Backend, Listed, Meta, Staged, Stamp};
 
 /// How an operation fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,8 +118,8 @@ impl Backend for Faulty {
         self.reading(|| self.inner.get_head(key, len))
     }
 
-    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
-        self.reading(|| self.inner.size(key))
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
+        self.reading(|| self.inner.meta(key))
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::backend::{Backend, Listed, Staged, Stamp};
+use super::backend::{Backend, Listed, Meta, Staged, Stamp};
 use super::{StoreProblem, StoreProblem::Unreadable};
 
 /// Coarser than the clock of any file system that people keep a repository on: FAT counts in
@@ -121,12 +121,12 @@ impl Backend for Local {
         read_upto(&file, len.min(usize::try_from(whole).unwrap_or(usize::MAX)))
     }
 
-    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
         let meta = std::fs::metadata(self.path(key)).map_err(read_problem)?;
         if !meta.is_file() {
             return Err(StoreProblem::NotAFile);
         }
-        Ok(meta.len())
+        Ok(Meta { size: meta.len(), modified: meta.modified().ok() })
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
@@ -242,7 +242,13 @@ impl Backend for Local {
     }
 
     fn delete(&self, key: &str) -> Result<(), StoreProblem> {
-        match std::fs::remove_file(self.path(key)) {
+        let path = self.path(key);
+        let removed = match std::fs::remove_file(&path) {
+            // POSIX says EPERM for a folder, Linux EISDIR.
+            Err(e) if e.kind() == ErrorKind::IsADirectory => std::fs::remove_dir(&path),
+            result => result,
+        };
+        match removed {
             Ok(()) => Ok(()),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
             Err(e) => Err(write_problem(e)),

@@ -2,15 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 
 use super::StoreProblem;
-use super::backend::{Backend, Listed, Staged, Stamp};
+use super::backend::{Backend, Listed, Meta, Staged, Stamp};
+
+#[derive(Debug)]
+struct Written {
+    bytes: Vec<u8>,
+    /// Counts up with every write to this store.
+    nth: u64,
+    at: SystemTime,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
-    keys: Mutex<BTreeMap<String, (Vec<u8>, u64)>>,
+    keys: Mutex<BTreeMap<String, Written>>,
     writes: Mutex<u64>,
 }
 
@@ -33,7 +42,7 @@ impl Backend for Memory {
 
     fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem> {
         let keys = self.keys.lock();
-        let (bytes, _) = keys.get(key).ok_or(StoreProblem::Missing)?;
+        let bytes = &keys.get(key).ok_or(StoreProblem::Missing)?.bytes;
         if bytes.len() as u64 > limit {
             return Err(StoreProblem::TooLarge(bytes.len() as u64));
         }
@@ -46,8 +55,10 @@ impl Backend for Memory {
         Ok(bytes)
     }
 
-    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
-        self.get(key, u64::MAX).map(|bytes| bytes.len() as u64)
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
+        let keys = self.keys.lock();
+        let written = keys.get(key).ok_or(StoreProblem::Missing)?;
+        Ok(Meta { size: written.bytes.len() as u64, modified: Some(written.at) })
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
@@ -65,19 +76,19 @@ impl Backend for Memory {
 
     fn stamp(&self, key: &str) -> Option<Stamp> {
         let keys = self.keys.lock();
-        if let Some((_, written)) = keys.get(key) {
-            return Some(Stamp { of: (i128::from(*written), 0, 0), settled: true });
+        if let Some(written) = keys.get(key) {
+            return Some(Stamp { of: (i128::from(written.nth), 0, 0), settled: true });
         }
         // A folder: any write below it may have changed its list.
         let prefix = format!("{key}/");
         let below = keys.iter().filter(|(k, _)| k.starts_with(&prefix));
-        let (count, newest) = below.fold((0, 0), |(n, t), (_, (_, w))| (n + 1, t.max(*w)));
+        let (count, newest) = below.fold((0, 0), |(n, t), (_, w)| (n + 1, t.max(w.nth)));
         Some(Stamp { of: (i128::from(newest), count, 0), settled: true })
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), StoreProblem> {
-        let written = self.tick();
-        self.keys.lock().insert(key.to_owned(), (bytes.to_vec(), written));
+        let written = Written { bytes: bytes.to_vec(), nth: self.tick(), at: SystemTime::now() };
+        self.keys.lock().insert(key.to_owned(), written);
         Ok(())
     }
 

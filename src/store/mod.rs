@@ -8,6 +8,7 @@ mod backend;
 mod batch;
 mod faulty;
 mod local;
+pub mod lock;
 mod memory;
 mod record;
 pub mod refs;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use backend::Backend;
 use parking_lot::Mutex;
 
-pub use backend::{Listed, Stamp};
+pub use backend::{Listed, Meta, Stamp};
 pub use batch::Batch;
 pub use faulty::{Fault, Faults};
 pub use record::{Call, Calls, Verb};
@@ -123,7 +124,15 @@ impl Store {
     /// # Errors
     /// As [`Store::get`].
     pub fn size(&self, key: &str) -> Result<u64, StoreError> {
-        self.backend.size(key).map_err(|p| self.error(key, p))
+        self.meta(key).map(|meta| meta.size)
+    }
+
+    /// The size of a key, and when it was last written.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn meta(&self, key: &str) -> Result<Meta, StoreError> {
+        self.backend.meta(key).map_err(|p| self.error(key, p))
     }
 
     /// What lies directly in a folder, in no order. A folder that is not there is empty. What is
@@ -162,7 +171,7 @@ impl Store {
         self.backend.sync().map_err(|p| self.error("", p))
     }
 
-    /// Removes a key; one that is not there is no error.
+    /// Removes a key, or a folder that is empty; one that is not there is no error.
     ///
     /// # Errors
     /// [`StoreProblem::Unwritable`].

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::StoreProblem;
-use super::backend::{Backend, Listed, Staged, Stamp};
+use super::backend::{Backend, Listed, Meta, Staged, Stamp};
 
 /// What was asked of a store. Stamps are not noted: they are asked all the time and read nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +15,7 @@ pub enum Verb {
     Get,
     /// The beginning of one was read.
     GetHead,
-    /// Its size was asked for.
+    /// Its size or its time was asked for.
     Size,
     /// A folder was listed.
     List,
@@ -83,9 +83,9 @@ impl Backend for Recorded {
         self.inner.get_head(key, len)
     }
 
-    fn size(&self, key: &str) -> Result<u64, StoreProblem> {
+    fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
         self.calls.note(Verb::Size, key);
-        self.inner.size(key)
+        self.inner.meta(key)
     }
 
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem> {
