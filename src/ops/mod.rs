@@ -1,6 +1,8 @@
 //! The deeds: one file each. They tell what they do to a [`Monitor`] and know nothing of
 //! terminals.
 
+pub mod snapshot;
+
 /// A deed under way speaks to whoever watches it. All methods may be called from several threads.
 pub trait Monitor: Send + Sync {
     /// A part of the work begins: what it is, in a word or two, and how much of it there is, if that

@@ -12,25 +12,35 @@ use super::groups::Writer;
 
 /// An object of a chunk of the snapshot before is believed if its beginning is right, and one of a
 /// smaller chunk is opened all the same: that costs no more than a look.
-const WORTH_A_LOOK: usize = 64 << 10;
+pub(super) const WORTH_A_LOOK: usize = 64 << 10;
 
 /// What a File ID is the digest of is a path and a number of 20 digits at most, bytes.
 const LONGEST_IDENTITY: usize = libc::PATH_MAX as usize + 20;
 
 /// Where chunks go.
-pub(super) struct Chunks<'a> {
+pub(super) struct Chunks<'a, 'w> {
     objects: &'a Objects,
-    writer: &'a Writer<'a>,
+    writer: &'a Writer<'w>,
     /// Chunks of the files that are read again, as the snapshot before has them: a large file that
     /// has grown must not be opened from beginning to end to be believed.
     trusted: HashSet<ChunkId>,
     met: Mutex<HashSet<ChunkId>>,
-    /// Chunks whose ID is that of a File record in the repository.
+    /// See [`Met::misfits`].
     misfits: Mutex<HashSet<ChunkId>>,
 }
 
-impl<'a> Chunks<'a> {
-    pub fn new(objects: &'a Objects, writer: &'a Writer<'a>, trusted: HashSet<ChunkId>) -> Self {
+/// What a run has learnt of chunks.
+pub(super) struct Met {
+    /// All that it has met.
+    pub all: HashSet<ChunkId>,
+    /// Those that the repository cannot hold. Records and chunks share one namespace, and what a
+    /// File ID is the digest of (a path and a number) can be the content of a file: where its record
+    /// is there first, that content has no place.
+    pub misfits: HashSet<ChunkId>,
+}
+
+impl<'a, 'w> Chunks<'a, 'w> {
+    pub fn new(objects: &'a Objects, writer: &'a Writer<'w>, trusted: HashSet<ChunkId>) -> Self {
         Self { objects, writer, trusted, met: Mutex::default(), misfits: Mutex::default() }
     }
 
@@ -39,16 +49,9 @@ impl<'a> Chunks<'a> {
         self.met.lock().insert(id)
     }
 
-    /// Whether this run has met a chunk of this ID.
-    pub fn has_met(&self, id: ChunkId) -> bool {
-        self.met.lock().contains(&id)
-    }
-
-    /// The chunks that the repository cannot hold. Records and chunks share one namespace, and
-    /// what a File ID is the digest of (a path and a number) can be the content of a file: where its
-    /// record is there first, that content has no place.
-    pub fn misfits(self) -> HashSet<ChunkId> {
-        self.misfits.into_inner()
+    /// What was learnt, when all is stored.
+    pub fn finish(self) -> Met {
+        Met { all: self.met.into_inner(), misfits: self.misfits.into_inner() }
     }
 
     /// Sees to it that the repository has this chunk.

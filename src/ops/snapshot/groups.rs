@@ -134,7 +134,7 @@ impl Writer<'_> {
             filling.is_full()
         };
         if is_full {
-            self.hand_over(Filling::is_full);
+            self.hand_over(|filling| filling.is_full());
         }
         Ok(())
     }
@@ -209,7 +209,8 @@ mod tests {
             writer.put("b".into(), b"")
         })
         .unwrap();
-        let calls: Vec<_> = calls.take().into_iter().map(|c| format!("{:?} {}", c.verb, c.key)).collect();
+        let calls: Vec<_> =
+            calls.take().into_iter().map(|c| format!("{:?} {}", c.verb, c.key)).collect();
         assert_eq!(calls, ["Sync ", "Put a", "Sync ", "Put b"]);
     }
 

@@ -37,10 +37,10 @@ pub(super) struct Job<'a> {
     pub size: u64,
 }
 
-struct Pool<'a> {
+struct Pool<'a, 'w> {
     jobs: &'a [Job<'a>],
     reader: FileReader<'a>,
-    chunks: &'a Chunks<'a>,
+    chunks: &'a Chunks<'a, 'w>,
     outcomes: Vec<OnceLock<Outcome>>,
     work: Mutex<Work>,
     changed: Condvar,
@@ -72,21 +72,15 @@ pub(super) fn threads() -> usize {
 ///
 /// # Errors
 /// [`Halt`] where the repository cannot be written or the user has stopped it.
-pub(super) fn read_all<'a>(
-    jobs: &'a [Job<'a>],
-    reader: FileReader<'a>,
-    chunks: &'a Chunks<'a>,
+pub(super) fn read_all(
+    jobs: &[Job<'_>],
+    reader: FileReader<'_>,
+    chunks: &Chunks<'_, '_>,
 ) -> Result<Vec<Outcome>, Halt> {
     let one_chunk = reader.cutting.min_size() as u64;
     let (large, small) = (0..jobs.len()).partition(|no| jobs[*no].size > one_chunk);
-    let work = Work {
-        waiting: VecDeque::new(),
-        waiting_bytes: 0,
-        large,
-        large_now: 0,
-        small,
-        halt: None,
-    };
+    let work =
+        Work { waiting: VecDeque::new(), waiting_bytes: 0, large, large_now: 0, small, halt: None };
     let outcomes = jobs.iter().map(|_| OnceLock::new()).collect();
     let pool =
         Pool { jobs, reader, chunks, outcomes, work: Mutex::new(work), changed: Condvar::new() };
@@ -99,17 +93,19 @@ pub(super) fn read_all<'a>(
         return Err(halt);
     }
     let outcomes = pool.outcomes.into_iter();
-    Ok(outcomes.map(|o| o.into_inner().expect("no thread ends before all files are read")).collect())
+    Ok(outcomes
+        .map(|o| o.into_inner().expect("no thread ends before all files are read"))
+        .collect())
 }
 
-impl Pool<'_> {
+impl Pool<'_, '_> {
     fn run(&self) {
         while let Some(task) = self.next() {
             let done = match task {
                 Task::Store(id, chunk) => self.chunks.store(id, &chunk).map_err(Halt::from),
-                Task::Small(no) => self.file(no, &mut Direct(self.chunks)),
+                Task::Small(no) => self.file(no, &mut &*self.chunks),
                 Task::Large(no) => {
-                    let done = self.file(no, &mut Shared(self));
+                    let done = self.file(no, &mut &*self);
                     self.work.lock().large_now -= 1;
                     self.changed.notify_all();
                     done
@@ -156,36 +152,31 @@ impl Pool<'_> {
 }
 
 /// Stores the chunks of a small file where they are.
-struct Direct<'a>(&'a Chunks<'a>);
-
-impl Sink for Direct<'_> {
+impl Sink for &Chunks<'_, '_> {
     fn take(&mut self, id: ChunkId, chunk: Vec<u8>) -> Result<(), Halt> {
-        if self.0.is_new(id) {
-            self.0.store(id, &chunk)?;
+        if self.is_new(id) {
+            self.store(id, &chunk)?;
         }
         Ok(())
     }
 }
 
 /// Leaves the chunks of a large file to whoever has time.
-struct Shared<'a>(&'a Pool<'a>);
-
-impl Sink for Shared<'_> {
+impl Sink for &Pool<'_, '_> {
     fn take(&mut self, id: ChunkId, chunk: Vec<u8>) -> Result<(), Halt> {
-        let Self(pool) = self;
-        if !pool.chunks.is_new(id) {
+        if !self.chunks.is_new(id) {
             return Ok(());
         }
-        let mut work = pool.work.lock();
+        let mut work = self.work.lock();
         if work.waiting_bytes + chunk.len() <= WAITING_BYTES {
             work.waiting_bytes += chunk.len();
             work.waiting.push_back((id, chunk));
             drop(work);
-            pool.changed.notify_one();
+            self.changed.notify_one();
             return Ok(());
         }
         drop(work);
-        pool.chunks.store(id, &chunk)?;
+        self.chunks.store(id, &chunk)?;
         Ok(())
     }
 }

@@ -112,7 +112,9 @@ impl FileReader<'_> {
                 Err(Failed::Run(halt)) => return Err(halt),
             }
         }
-        let reason = format!("it changed while it was read, and each of the {TRIES} times that it was read again");
+        let reason = format!(
+            "it changed while it was read, and each of the {TRIES} times that it was read again"
+        );
         Ok(Err(Unread { kind: ProblemKind::KeptChanging, reason }))
     }
 

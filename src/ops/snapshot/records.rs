@@ -8,22 +8,22 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-
 use crate::format::{ChunkId, FileId, FileRecord, FormatError, layout};
 use crate::ops::Monitor;
 use crate::repo::{ObjectError, Objects, Problem, parallel};
 use crate::store::StoreError;
 
-use super::chunks::Chunks;
 use super::groups::Writer;
 use super::pool::threads;
+use super::root::Seen;
 
 /// A file that was read.
 #[derive(Debug)]
 pub(super) struct New {
     /// With the time that the file has on disk.
     pub record: FileRecord,
+    /// The state on disk in which it was, if every later change shows in that.
+    pub seen: Option<Seen>,
     /// Whether this is known to be the content of the record of that ID, should that one turn out
     /// to be damaged.
     pub may_mend: bool,
@@ -34,6 +34,8 @@ pub(super) struct New {
 pub(super) struct Placed {
     /// With the time that goes into the snapshot.
     pub record: FileRecord,
+    /// See [`New::seen`].
+    pub seen: Option<Seen>,
     /// Whether its object has to be written.
     pub is_new: bool,
 }
@@ -53,7 +55,8 @@ enum Look {
 /// Finds IDs in one repository.
 pub(super) struct Places<'a> {
     objects: &'a Objects,
-    chunks: &'a Chunks<'a>,
+    /// The chunks of this run; they may have no names yet.
+    chunks: HashSet<ChunkId>,
     /// IDs of the snapshot so far: of two paths and times the digits may run together
     /// (`/f` and `/f1`), and then the ID is one.
     taken: HashSet<FileId>,
@@ -63,23 +66,20 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// `taken` are the IDs of the files that stay as they are.
-    pub fn new(objects: &'a Objects, chunks: &'a Chunks<'a>, taken: HashSet<FileId>) -> Self {
+    pub fn new(objects: &'a Objects, chunks: HashSet<ChunkId>, taken: HashSet<FileId>) -> Self {
         Self { objects, chunks, taken, referred: OnceCell::new() }
     }
 
     /// Places all of them; `None` for one for which no second is left, or where the monitor was
     /// stopped on the way.
     pub fn find(&mut self, new: Vec<New>, monitor: &dyn Monitor) -> Vec<Option<Placed>> {
-        let looks = parallel::map(&new, |new| Mutex::new(Some(self.look(&new.record))));
-        let placed = new.into_iter().zip(looks).map(|(new, look)| {
-            let look = look.into_inner().expect("looked at once");
-            self.place(new, look, monitor)
-        });
-        placed.collect()
+        let Self { objects, chunks, .. } = &*self;
+        let looks = parallel::map(&new, |new| look(objects, chunks, &new.record));
+        new.into_iter().zip(looks).map(|(new, look)| self.place(new, look, monitor)).collect()
     }
 
     fn place(&mut self, new: New, mut look: Look, monitor: &dyn Monitor) -> Option<Placed> {
-        let New { mut record, mut may_mend } = new;
+        let New { mut record, seen, mut may_mend } = new;
         loop {
             // Others that were looked at before may have been placed here since.
             let is_free = !self.taken.contains(&record.id);
@@ -93,7 +93,7 @@ impl<'a> Places<'a> {
             };
             if let Some((record, is_new)) = placed {
                 self.taken.insert(record.id);
-                return Some(Placed { record, is_new });
+                return Some(Placed { record, seen, is_new });
             }
             if monitor.stopped() {
                 return None;
@@ -105,16 +105,7 @@ impl<'a> Places<'a> {
     }
 
     fn look(&self, record: &FileRecord) -> Look {
-        if self.chunks.has_met(ChunkId(record.id.0)) {
-            return Look::Other;
-        }
-        match self.objects.record(record.id) {
-            Ok(found) if is_same_content(&found, record) => Look::Same(found),
-            Ok(_) => Look::Other,
-            Err(e) if e.is_missing() => Look::Free,
-            Err(ObjectError { problem: Problem::Format(e), .. }) if is_damage(&e) => Look::Damaged,
-            Err(_) => Look::Other,
-        }
+        look(self.objects, &self.chunks, record)
     }
 
     /// Whether a snapshot has this record. One that none has is a leftover.
@@ -128,6 +119,20 @@ impl<'a> Places<'a> {
             Some(referred)
         });
         referred.as_ref().is_none_or(|referred| referred.contains(&id))
+    }
+}
+
+/// What is under the ID that a record would have.
+fn look(objects: &Objects, chunks: &HashSet<ChunkId>, record: &FileRecord) -> Look {
+    if chunks.contains(&ChunkId(record.id.0)) {
+        return Look::Other;
+    }
+    match objects.record(record.id) {
+        Ok(found) if is_same_content(&found, record) => Look::Same(found),
+        Ok(_) => Look::Other,
+        Err(e) if e.is_missing() => Look::Free,
+        Err(ObjectError { problem: Problem::Format(e), .. }) if is_damage(&e) => Look::Damaged,
+        Err(_) => Look::Other,
     }
 }
 
@@ -152,7 +157,7 @@ fn next_second(record: FileRecord) -> Option<FileRecord> {
     Some(FileRecord::new(path, size, updated, chunks))
 }
 
-/// Writes the records that are new.
+/// Writes the records that are new, or some of them where the monitor is stopped.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -160,12 +165,17 @@ pub(super) fn write(
     records: &[&FileRecord],
     objects: &Objects,
     writer: &Writer<'_>,
+    monitor: &dyn Monitor,
 ) -> Result<(), StoreError> {
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), StoreError> {
         while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
             let sealed = objects.cipher().seal(&record.encode());
             writer.put(layout::file(record.id), &sealed)?;
+            monitor.advance(1);
+            if monitor.stopped() {
+                break;
+            }
         }
         Ok(())
     };
@@ -185,9 +195,14 @@ mod tests {
 
     #[test]
     fn the_next_second_has_another_id() {
-        for (updated, next) in
-            [(0, 1_000), (999, 1_000), (1_999, 2_000), (-1, 1_000), (-1_000, 0), (-1_500, -1_000 + 1_000)]
-        {
+        for (updated, next) in [
+            (0, 1_000),
+            (999, 1_000),
+            (1_999, 2_000),
+            (-1, 1_000),
+            (-1_000, 0),
+            (-1_500, -1_000 + 1_000),
+        ] {
             let record = FileRecord::new("/x".into(), 0, updated, vec![ChunkId::EMPTY]);
             let moved = next_second(record.clone()).unwrap();
             assert_eq!(moved.updated, next, "{updated}");

@@ -90,6 +90,8 @@ pub enum ProblemKind {
     KeptChanging,
     /// No second is left for its time, see the module's documentation on times.
     NoTime,
+    /// Its content would have to lie where another file's record lies.
+    Unholdable,
 }
 
 impl ProblemKind {
@@ -100,6 +102,7 @@ impl ProblemKind {
             Self::Unreadable => "unreadable",
             Self::KeptChanging => "changing",
             Self::NoTime => "no-time",
+            Self::Unholdable => "unholdable",
         }
     }
 }
