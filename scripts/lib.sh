@@ -49,7 +49,7 @@ need_tools() {
   local command package reason missing=()
   while read -r command package reason; do
     [ -n "$command" ] || continue
-    command -v "$command" >/dev/null && continue
+    type -P "$command" >/dev/null && continue # not `command -v`: the shell has a kill of its own
     note "installing $package: $reason"
     missing+=("$package")
   done <<<"$1"
@@ -84,8 +84,7 @@ need_rust() {
 fuse_obstacle() {
   if ! [ -c /dev/fuse ]; then
     echo "/dev/fuse is missing, so nothing can be mounted here; load it with 'modprobe fuse', or start the container with '--device /dev/fuse --cap-add SYS_ADMIN'"
-  # Only root's own attempt tells: for others fusermount3, which is setuid, opens the device.
-  elif [ "$(id -u)" -eq 0 ] && ! (: <>/dev/fuse) 2>/dev/null; then
-    echo "/dev/fuse is there but may not be opened, so nothing can be mounted here; start the container with '--device /dev/fuse --cap-add SYS_ADMIN'"
+  elif ! (: <>/dev/fuse) 2>/dev/null; then
+    echo "/dev/fuse is there but user $(id -un) may not open it, so nothing can be mounted here; in a container, start it with '--device /dev/fuse --cap-add SYS_ADMIN', elsewhere allow it with 'sudo chmod 666 /dev/fuse', Debian's own setting"
   fi
 }

@@ -6,7 +6,7 @@
 //!
 //! | floor | modules |
 //! |---|---|
-//! | 0 | [`format`]: bytes in, bytes out |
+//! | 0 | [`mod@format`]: bytes in, bytes out |
 //! | 1 | [`store`]: where objects live; [`siyuan`]: what only SiYuan means |
 //! | 2 | [`repo`]: an opened repository, its catalog, its chunk cache, its reader |
 //! | 3 | [`ops`]: one file per deed; [`vfs`]: the model of the mounted tree |

@@ -6,6 +6,7 @@
 //! checked against repositories that DejaVu itself wrote.
 
 pub mod cut;
+mod gcm;
 pub mod id;
 pub mod index;
 pub mod key;

@@ -1,10 +1,9 @@
 //! Sealed objects: `nonce[12] ‖ AES-256-GCM(zstd(plain)) ‖ tag[16]`, no associated data (golden).
 
-use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aes::Aes256;
 use aes_gcm::aes::cipher::{BlockCipherEncrypt, KeyInit};
-use aes_gcm::{AeadInOut, Aes256Gcm, Nonce, Tag};
 
+use super::gcm::Gcm;
 use super::{FormatError, RepoKey, zst};
 
 /// Bytes of the nonce before the ciphertext.
@@ -20,7 +19,7 @@ pub const PROBE_LEN: usize = 64;
 /// An AES-256 key schedule, made once and used for every object. Wiped from memory when dropped.
 #[derive(Clone)]
 pub struct Cipher {
-    gcm: Aes256Gcm,
+    gcm: Gcm,
     /// The same schedule for the counter mode below GCM: the length probe reads a frame header
     /// without the rest of the object.
     aes: Aes256,
@@ -35,8 +34,7 @@ impl std::fmt::Debug for Cipher {
 impl Cipher {
     /// Expands a key.
     pub fn new(key: &RepoKey) -> Self {
-        let aes = Aes256::new(key.as_bytes().into());
-        Self { gcm: Aes256Gcm::from(aes.clone()), aes }
+        Self { gcm: Gcm::new(key), aes: Aes256::new(key.as_bytes().into()) }
     }
 
     /// Authenticates, decrypts and expands one object. `sealed` serves as working space; `limit`
@@ -59,11 +57,8 @@ impl Cipher {
             });
         }
         let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
-        let nonce = Nonce::try_from(&*nonce).expect("split at the nonce's length");
-        let (body, tag) = rest.split_at_mut(rest.len() - TAG_LEN);
-        let tag = Tag::try_from(&*tag).expect("split at the tag's length");
-        // The tag is checked first: where it does not fit, nothing has been decrypted.
-        if self.gcm.decrypt_inout_detached(&nonce, &[], InOutBuf::from(body), &tag).is_err() {
+        let nonce: [u8; NONCE_LEN] = (&*nonce).try_into().expect("split at the nonce's length");
+        if !self.gcm.open(nonce, rest) {
             return Err(self.diagnose(sealed));
         }
         Ok(&sealed[NONCE_LEN..sealed.len() - TAG_LEN])
@@ -133,12 +128,9 @@ impl Cipher {
         let mut sealed = Vec::with_capacity(NONCE_LEN + frame.len() + TAG_LEN);
         sealed.resize(NONCE_LEN, 0);
         getrandom::fill(&mut sealed).expect("the operating system gives randomness");
-        let nonce = Nonce::try_from(&sealed[..]).expect("just made of the nonce's length");
+        let nonce: [u8; NONCE_LEN] = sealed[..].try_into().expect("just made of that length");
         sealed.extend_from_slice(frame);
-        let tag = self
-            .gcm
-            .encrypt_inout_detached(&nonce, &[], InOutBuf::from(&mut sealed[NONCE_LEN..]))
-            .expect("an object is far below GCM's limit");
+        let tag = self.gcm.seal(nonce, &mut sealed[NONCE_LEN..]);
         sealed.extend_from_slice(&tag);
         sealed
     }
@@ -152,11 +144,8 @@ impl Cipher {
             return None;
         }
         let (nonce, rest) = sealed.split_at_mut(NONCE_LEN);
-        let (body, tag) = rest.split_at_mut(KEY_CHECK.len());
-        let nonce = Nonce::try_from(&*nonce).ok()?;
-        let tag = Tag::try_from(&*tag).ok()?;
-        let opened = self.gcm.decrypt_inout_detached(&nonce, &[], InOutBuf::from(&mut *body), &tag);
-        Some(opened.is_ok() && body == KEY_CHECK)
+        let nonce: [u8; NONCE_LEN] = (&*nonce).try_into().ok()?;
+        Some(self.gcm.open(nonce, rest) && rest.starts_with(KEY_CHECK))
     }
 
     /// An `aesKeyVerifyVal` for this key.

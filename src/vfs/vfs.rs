@@ -166,7 +166,7 @@ impl Vfs {
     /// [`VfsError::NameTooLong`], [`VfsError::Stale`], [`VfsError::Damaged`].
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Entry, VfsError> {
         let node = ino::node(parent).ok_or(VfsError::Stale)?;
-        if name.len() > MAX_NAME {
+        if name.len() > MAX_NAME && !matches!(node, Node::Latest | Node::File(_)) {
             return Err(VfsError::NameTooLong);
         }
         match node {
