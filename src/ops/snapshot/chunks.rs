@@ -31,8 +31,8 @@ pub(super) struct Chunks<'a, 'w> {
 
 /// What a run has learnt of chunks.
 pub(super) struct Met {
-    /// All that it has met.
-    pub all: HashSet<ChunkId>,
+    /// Those that the repository holds, or will as soon as all is committed.
+    pub held: HashSet<ChunkId>,
     /// Those that the repository cannot hold. Records and chunks share one namespace, and what a
     /// File ID is the digest of (a path and a number) can be the content of a file: where its record
     /// is there first, that content has no place.
@@ -51,7 +51,9 @@ impl<'a, 'w> Chunks<'a, 'w> {
 
     /// What was learnt, when all is stored.
     pub fn finish(self) -> Met {
-        Met { all: self.met.into_inner(), misfits: self.misfits.into_inner() }
+        let (mut held, misfits) = (self.met.into_inner(), self.misfits.into_inner());
+        held.retain(|id| !misfits.contains(id));
+        Met { held, misfits }
     }
 
     /// Sees to it that the repository has this chunk.

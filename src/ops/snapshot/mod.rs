@@ -284,7 +284,7 @@ impl Run<'_> {
             self.monitor.begin("recording", Some(numbers.len() as u64), Unit::Items);
             let met = chunks.finish();
             let new = lines.take_in(numbers, outcomes, &met.misfits);
-            let places = records::Places::new(objects, met.all, lines.kept_ids().collect());
+            let places = records::Places::new(objects, met.held, lines.kept_ids().collect());
             lines.place(new, places, self.monitor);
             self.check_stopped()?;
             records::write(&lines.new_records(), objects, writer, self.monitor)?;
