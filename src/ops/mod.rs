@@ -9,6 +9,7 @@ pub mod purge;
 pub mod refs;
 pub mod retention;
 pub mod tags;
+pub mod snapshot;
 
 /// A deed under way speaks to whoever watches it. All methods may be called from several threads.
 pub trait Monitor: Send + Sync {
