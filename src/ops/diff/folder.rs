@@ -56,7 +56,8 @@ pub fn folder(
     monitor: &dyn Monitor,
 ) -> Result<Differences, ObjectError> {
     let mut found = Differences::default();
-    let mut own = files(repo, old, scope, &mut found)?;
+    let mut lost = Vec::new();
+    let mut own = files(repo, old, scope, &mut lost)?;
     let walked = disk::walk(new, scope.path(), compare.rules);
     for (path, e) in walked.unreadable {
         found.problems.push(format!("{path}: it cannot be looked at: {e}"));
@@ -107,15 +108,16 @@ pub fn folder(
     for problem in &found.problems {
         monitor.problem(problem);
     }
+    found.problems.extend(lost);
     Ok(found)
 }
 
-/// The files of the snapshot by their paths on disk.
+/// The files of the snapshot by their paths on disk. The lost ones were logged when it was read.
 fn files(
     repo: &Repository,
     id: IndexId,
     scope: &Scope,
-    found: &mut Differences,
+    lost: &mut Vec<String>,
 ) -> Result<BTreeMap<String, Own>, ObjectError> {
     let loaded = repo.load(id)?;
     let mut own = BTreeMap::new();
@@ -131,7 +133,7 @@ fn files(
                         place.insert(Own { no: *no, entry: Arc::clone(entry) });
                     }
                 }
-                File::Bad(e) => found.problems.push(format!(
+                File::Bad(e) => lost.push(format!(
                     "a file of snapshot {} is lost, its path with it: {e}",
                     id.short()
                 )),

@@ -25,8 +25,9 @@ pub(super) struct Chosen {
     pub files: Vec<Choice>,
     /// The folders that were asked for: what is in them and not among the files may go.
     pub folders: Vec<Scope>,
-    /// Whether files are missing whose records are damaged: where they would be is not known.
-    pub lost: bool,
+    /// Files whose records are damaged, so that it is not known where they would be. Each was
+    /// logged when the snapshot was read.
+    pub lost: Vec<Problem>,
     pub problems: Vec<Problem>,
 }
 
@@ -106,11 +107,10 @@ fn one(
         return Ok(());
     }
     chosen.folders.push(scope.clone());
-    chosen.lost |= !lost.is_empty();
     for e in lost {
         let sentence =
             format!("a file of snapshot {} is lost, its path with it: {e}", snapshot.short());
-        chosen.problems.push(Problem { path: None, sentence });
+        chosen.lost.push(Problem { path: None, sentence });
     }
     Ok(())
 }

@@ -106,6 +106,7 @@ pub fn plan<'a>(
     for problem in &plan.problems {
         monitor.problem(&problem.sentence);
     }
+    plan.problems.extend(chosen.lost);
     Ok(plan)
 }
 
@@ -186,7 +187,7 @@ impl Comparing<'_> {
     fn may_go(&self, path: &str, kind: Kind) -> bool {
         let Options { delete, rules, .. } = self.options;
         *delete
-            && !self.chosen.lost
+            && self.chosen.lost.is_empty()
             && self.chosen.folders.iter().any(|scope| scope.holds(path))
             && paths::folders(path).all(|folder| rules.enters(folder))
             && match kind {

@@ -17,7 +17,7 @@ pub(super) fn plan(plan: &mut Plan<'_>, chosen: &Chosen) {
     if !plan.options.delete {
         return;
     }
-    if chosen.lost {
+    if !chosen.lost.is_empty() {
         let sentence = format!(
             "{}: nothing is removed: file records of the snapshot are damaged, so it is not known which files it held",
             plan.target.path.display()
