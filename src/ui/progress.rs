@@ -46,12 +46,7 @@ pub struct Progress {
 
 impl Progress {
     /// A bar for `total` things, called `what` (a plural). `wanted`: neither `--quiet` nor `--json`.
-    pub fn new(
-        what: impl Into<Cow<'static, str>>,
-        total: usize,
-        look: Look,
-        wanted: bool,
-    ) -> Self {
+    pub fn new(what: impl Into<Cow<'static, str>>, total: usize, look: Look, wanted: bool) -> Self {
         Self::of(what.into(), total as u64, false, look, wanted)
     }
 
