@@ -8,7 +8,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::ui::Color;
 
-use super::{cat, completions, init, log, ls, man, mount, mounts, slots, stats, tag, umount};
+use super::{
+    cat, completions, diff, find, init, log, ls, man, mount, mounts, restore, slots, stats, tag,
+    umount, versions,
+};
 
 /// Exit codes, as the help texts and man pages list them.
 const EXIT_CODES: &str = "\
@@ -115,6 +118,10 @@ pub enum Command {
     Log(log::Args),
     Ls(ls::Args),
     Cat(cat::Args),
+    Restore(restore::Args),
+    Diff(diff::Args),
+    Find(find::Args),
+    Versions(versions::Args),
     Tag(tag::Args),
     Stats(stats::Args),
     Init(init::Args),

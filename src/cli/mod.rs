@@ -4,7 +4,7 @@
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
 //! - [`new_secret`]: what a key slot is made for
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
-//! - [`history`]: when a path changed
+//! - [`history`]: when a path changed; [`watch`]: bars, problems and Ctrl-C for what takes a while
 //! - [`error`]: failures and exit codes
 //!
 //! A command prints results through [`Out`] alone, so that a closed pipe is an
@@ -15,8 +15,10 @@ pub mod cat;
 pub mod completions;
 pub mod context;
 pub mod dates;
+pub mod diff;
 pub mod env;
 pub mod error;
+pub mod find;
 mod harden;
 pub mod history;
 pub mod init;
@@ -29,12 +31,15 @@ pub mod mount;
 pub mod mounts;
 pub mod new_secret;
 pub mod prompt;
+pub mod restore;
 pub mod slots;
 pub mod snapshot_tree;
 pub mod stats;
 pub mod tag;
 pub mod target;
 pub mod umount;
+pub mod versions;
+pub mod watch;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -123,6 +128,10 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Log(args) => log::run(&args, context),
         Command::Ls(args) => ls::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),
+        Command::Restore(args) => restore::run(&args, context),
+        Command::Diff(args) => diff::run(&args, context),
+        Command::Find(args) => find::run(&args, context),
+        Command::Versions(args) => versions::run(&args, context),
         Command::Tag(args) => tag::run(&args, context),
         Command::Stats(args) => stats::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

@@ -1,15 +1,25 @@
 //! The deeds: one file each. They tell what they do to a [`Monitor`] and know nothing of
 //! terminals.
 
+mod content;
+pub mod diff;
+pub mod disk;
+pub mod find;
+mod follow;
+pub mod history;
 pub mod ids;
 pub mod init;
 pub mod key_file;
 pub mod keys;
+pub mod paths;
 pub mod purge;
 pub mod refs;
+pub mod restore;
 pub mod retention;
 pub mod tags;
 pub mod snapshot;
+
+pub use follow::Presence;
 
 /// A deed under way speaks to whoever watches it. All methods may be called from several threads.
 pub trait Monitor: Send + Sync {

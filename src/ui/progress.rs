@@ -1,13 +1,14 @@
 //! A bar on standard error for what takes a while: on a terminal alone, and not before half a second,
 //! so that quick things stay quiet.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::{Look, text};
+use super::{Look, size, text};
 
 /// Nobody waits for a bar that is gone again.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -34,7 +35,8 @@ pub(super) fn with_none(write: impl FnOnce()) {
 /// How far something has come. It may be told from many threads, and goes when it is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    what: &'static str,
+    what: Cow<'static, str>,
+    bytes: bool,
     done: AtomicU64,
     total: u64,
     /// When to draw next; `None` where nothing is to be drawn.
@@ -44,15 +46,34 @@ pub struct Progress {
 
 impl Progress {
     /// A bar for `total` things, called `what` (a plural). `wanted`: neither `--quiet` nor `--json`.
-    pub fn new(what: &'static str, total: usize, look: Look, wanted: bool) -> Self {
+    pub fn new(what: impl Into<Cow<'static, str>>, total: usize, look: Look, wanted: bool) -> Self {
+        Self::of(what.into(), total as u64, false, look, wanted)
+    }
+
+    /// The same for bytes, which are shown as people read them.
+    pub fn of_bytes(
+        what: impl Into<Cow<'static, str>>,
+        total: u64,
+        look: Look,
+        wanted: bool,
+    ) -> Self {
+        Self::of(what.into(), total, true, look, wanted)
+    }
+
+    fn of(what: Cow<'static, str>, total: u64, bytes: bool, look: Look, wanted: bool) -> Self {
         let next = (wanted && look.terminal).then(|| Mutex::new(Instant::now() + PATIENCE));
         let width = look.width.unwrap_or(80);
-        Self { what, done: AtomicU64::new(0), total: total as u64, next, width }
+        Self { what, bytes, done: AtomicU64::new(0), total, next, width }
     }
 
     /// One more is done.
     pub fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.advance(1);
+    }
+
+    /// So many more are done.
+    pub fn advance(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
         let Some(next) = &self.next else { return };
         // Whoever draws is enough.
         let Some(mut next) = next.try_lock() else { return };
@@ -61,7 +82,7 @@ impl Progress {
             return;
         }
         *next = now + STEP;
-        let bar = bar(self.what, done, self.total);
+        let bar = bar(&self.what, done, self.total, self.bytes);
         let bar = text::cut(&bar, self.width.saturating_sub(1)).into_owned();
         let mut shown = SHOWN.lock();
         erase();
@@ -82,10 +103,14 @@ impl Drop for Progress {
     }
 }
 
-fn bar(what: &str, done: u64, total: u64) -> String {
+fn bar(what: &str, done: u64, total: u64, bytes: bool) -> String {
     let done = done.min(total);
     let filled = (done * LENGTH).checked_div(total).unwrap_or(LENGTH);
     let (full, empty) = ("█".repeat(filled as usize), "░".repeat((LENGTH - filled) as usize));
+    let (done, total) = match bytes {
+        true => (size::human(done), size::human(total)),
+        false => (done.to_string(), total.to_string()),
+    };
     format!("{full}{empty} {done} of {total} {what}")
 }
 
@@ -104,12 +129,12 @@ mod tests {
 
     #[test]
     fn the_bar_fills() {
-        assert_eq!(bar("snapshots", 0, 2), format!("{} 0 of 2 snapshots", "░".repeat(24)));
+        assert_eq!(bar("snapshots", 0, 2, false), format!("{} 0 of 2 snapshots", "░".repeat(24)));
         assert_eq!(
-            bar("snapshots", 1, 2),
+            bar("snapshots", 1, 2, false),
             format!("{}{} 1 of 2 snapshots", "█".repeat(12), "░".repeat(12))
         );
-        assert_eq!(bar("x", 9, 0), format!("{} 0 of 0 x", "█".repeat(24)));
+        assert_eq!(bar("x", 9, 0, false), format!("{} 0 of 0 x", "█".repeat(24)));
     }
 
     #[test]
