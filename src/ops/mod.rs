@@ -1,6 +1,7 @@
 //! The deeds: one file each. They tell what they do to a [`Monitor`] and know nothing of
 //! terminals.
 
+pub mod check;
 pub mod ids;
 pub mod init;
 pub mod key_file;
