@@ -7,6 +7,7 @@ pub mod disk;
 pub mod find;
 mod follow;
 pub mod history;
+pub mod check;
 pub mod ids;
 pub mod init;
 pub mod key_file;

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses its part")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use revu::format::{FileId, IndexId, layout};
@@ -45,6 +46,15 @@ pub fn store_of(content: &BTreeMap<String, Vec<u8>>) -> Store {
         store.put(key, bytes).unwrap();
     }
     store
+}
+
+/// Writes this into a folder, durable or not.
+pub fn write_out(content: &BTreeMap<String, Vec<u8>>, folder: &Path) {
+    for (key, bytes) in content {
+        let path = folder.join(key);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, bytes).unwrap();
+    }
 }
 
 /// Returns when the clock has moved on, so that what is written next is younger than what was written
