@@ -1,13 +1,13 @@
 //! The deeds: one file each. They tell what they do to a [`Monitor`] and know nothing of
 //! terminals.
 
+pub mod check;
 mod content;
 pub mod diff;
 pub mod disk;
 pub mod find;
 mod follow;
 pub mod history;
-pub mod check;
 pub mod ids;
 pub mod init;
 pub mod key_file;
@@ -17,8 +17,8 @@ pub mod purge;
 pub mod refs;
 pub mod restore;
 pub mod retention;
-pub mod tags;
 pub mod snapshot;
+pub mod tags;
 
 pub use follow::Presence;
 

@@ -143,13 +143,16 @@ fn files(
     Ok(own)
 }
 
-/// What became of a path that both have; `None` where it is equal.
+/// What became of a path and what it was before; `None` where it is equal.
+type Verdict = Option<(Kind, Arc<FileEntry>)>;
+
+/// Compares a path that both have.
 fn one(
     repo: &Repository,
     root: &Dir,
     both: &Both,
     always: bool,
-) -> Result<Option<(Kind, Arc<FileEntry>)>, Box<dyn std::error::Error + Send + Sync>> {
+) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
     let Both { path, own, found } = both;
     let same_time = found.updated() == own.entry.updated;
     let same_size = found.size == own.entry.size;

@@ -169,9 +169,9 @@ mod tests {
     fn fill(store: &Store, objects: u64) -> Result<(u64, u64), StoreError> {
         write_to(Some(store), |writer| {
             std::thread::scope(|scope| {
-                let work = |part: u64| {
-                    let keys = (part..objects).step_by(3);
-                    keys.map(|n| writer.put(format!("objects/{n}"), b"four")).collect()
+                let work = |part: u64| -> Result<(), StoreError> {
+                    let mut keys = (part..objects).step_by(3);
+                    keys.try_for_each(|n| writer.put(format!("objects/{n}"), b"four"))
                 };
                 let threads: Vec<_> = (0..3).map(|part| scope.spawn(move || work(part))).collect();
                 threads.into_iter().try_for_each(|t| t.join().unwrap())

@@ -137,7 +137,7 @@ fn flatten(top: Arc<OnceLock<Listing>>) -> Vec<Found> {
     let take = |listing: Arc<OnceLock<Listing>>| {
         let listing = Arc::into_inner(listing).expect("the threads that shared it have ended");
         // A folder that could not be listed, or was not before the user stopped it all.
-        listing.into_inner().unwrap_or_else(Vec::new).into_iter()
+        listing.into_inner().into_iter().flatten()
     };
     let mut files = Vec::new();
     let mut stack = vec![take(top)];
