@@ -1,3 +1,5 @@
+//! Key slots and settings: what opens, what does not, and that damage is never taken for a key.
+
 use super::super::cut::FastCdc;
 use super::*;
 use proptest::prelude::*;
