@@ -2,9 +2,10 @@
 
 mod snapshot;
 
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use revu::format::{ChunkId, FileRecord, Index, layout};
@@ -464,21 +465,18 @@ fn a_file_that_never_stays_is_named_and_the_rest_is_kept() {
     let bench = Bench::new(plain());
     bench.write("rest", "of it");
     bench.write("restless", noise(1, 2 << 20));
-    let done = AtomicBool::new(false);
-    let change = || {
-        use std::io::Write;
-        let path = bench.data().join("restless");
-        let mut file = std::fs::File::options().append(true).open(path).unwrap();
-        while !done.load(Ordering::Relaxed) {
+    /// Is asked before each buffer that is read.
+    struct Restless(std::path::PathBuf);
+    impl Monitor for Restless {
+        fn stopped(&self) -> bool {
+            let mut file = std::fs::File::options().append(true).open(&self.0).unwrap();
             file.write_all(b"more").unwrap();
+            false
         }
-    };
-    let (first, second) = std::thread::scope(|scope| {
-        scope.spawn(change);
-        let first = bench.try_run();
-        let second = bench.try_run();
-        done.store(true, Ordering::Relaxed);
-        (first.unwrap(), second.unwrap())
+    }
+    let monitor = Restless(bench.data().join("restless"));
+    let [first, second] = [(), ()].map(|()| {
+        make(&bench.open(), &bench.data(), &bench.profile, &bench.options, &monitor).unwrap()
     });
     for made in [&first, &second] {
         assert_eq!(made.problems.len(), 1, "{:?}", made.problems);

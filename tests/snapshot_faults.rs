@@ -16,6 +16,8 @@ fn bench(is_siyuan: bool) -> Bench {
     bench.options.tags = vec!["v1".into()];
     bench.run();
     bench.write("edited", "later");
+    // Not in the second of the first edit: that would move the time on.
+    snapshot::set_time(&bench.data().join("edited"), 1_700_000_000, 5_000_000);
     bench.remove("removed");
     bench.write("added/small", "small");
     bench.write("added/large", noise(1, 3 << 20));
@@ -100,7 +102,7 @@ fn fail_each_write(is_siyuan: bool, fault: Fault) {
         std::fs::remove_dir_all(&states).unwrap();
         copy(&saved, &states);
         if done {
-            assert!(failed > 25, "{failed} of {n} writes failed, {fine} did not matter");
+            assert!(failed > 20, "{failed} of {n} writes failed, {fine} did not matter");
             return;
         }
     }

@@ -118,8 +118,8 @@ impl<'a> Lines<'a> {
 
     /// Whether the snapshot would be what the base is.
     pub fn is_as_base(&self) -> bool {
-        let all_kept = self.lines.iter().all(|line| matches!(line.fate, Fate::Kept(_)));
-        all_kept && self.base.gone() == 0
+        let is_as_base = |line: &Line<'_>| matches!(line.fate, Fate::Kept(_) | Fate::Missing);
+        self.lines.iter().all(is_as_base) && self.base.gone() == 0
     }
 
     /// The files to be read and the numbers of their lines.

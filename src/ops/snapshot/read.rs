@@ -154,7 +154,7 @@ impl FileReader<'_> {
                 vec![id]
             }
             _ => {
-                let (chunks, len) = self.cut(&mut file, told, sink)?;
+                let (chunks, len) = self.cut(&mut file, seen.size, told, sink)?;
                 if !is_same(&file, len)? {
                     return Ok(None);
                 }
@@ -164,10 +164,11 @@ impl FileReader<'_> {
         Ok(Some(Content { seen, settled: is_settled(&seen, now), chunks }))
     }
 
-    /// A file of any size, a buffer at a time.
+    /// A file of any size, a buffer at a time; not to its end where it has grown beyond `size`.
     fn cut(
         &self,
         file: &mut File,
+        size: u64,
         told: impl Fn(u64),
         sink: &mut dyn Sink,
     ) -> Result<(Vec<ChunkId>, u64), Failed> {
@@ -190,6 +191,10 @@ impl FileReader<'_> {
                 Err(e) => return Err(e.into()),
             };
             len += got as u64;
+            // One that grows as fast as it is read would be read for ever.
+            if len > size {
+                return Ok((chunks, len));
+            }
             told(got as u64);
             let mut input = &buffer[..got];
             while let Some(chunk) = cutter.feed(&mut input) {
