@@ -62,8 +62,8 @@ pub enum SnapshotError {
     /// The repository cannot be read or written.
     #[error("cannot make the snapshot: {0}")]
     Store(#[from] StoreError),
-    /// The snapshot before cannot be read.
-    #[error("cannot read the snapshot before: {0}")]
+    /// What is in the repository already cannot be read.
+    #[error("cannot make the snapshot: {0}")]
     Object(#[from] ObjectError),
     /// The user has stopped it.
     #[error("stopped: no snapshot was made")]

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::format::{ChunkId, FileId, FileRecord, IndexId};
 use crate::ops::Monitor;
-use crate::repo::{FileEntry, Objects, parallel};
+use crate::repo::{FileEntry, ObjectError, Objects, parallel};
 
 use super::base::{BaseFile, BaseFiles};
 use super::chunks::WORTH_A_LOOK;
@@ -185,9 +185,17 @@ impl<'a> Lines<'a> {
     }
 
     /// Finds the IDs of what was read.
-    pub fn place(&mut self, new: Vec<(usize, New)>, mut places: Places<'_>, monitor: &dyn Monitor) {
+    ///
+    /// # Errors
+    /// As [`Places::find`].
+    pub fn place(
+        &mut self,
+        new: Vec<(usize, New)>,
+        mut places: Places<'_>,
+        monitor: &dyn Monitor,
+    ) -> Result<(), ObjectError> {
         let (numbers, new): (Vec<_>, Vec<_>) = new.into_iter().unzip();
-        let placed = places.find(new, monitor);
+        let placed = places.find(new, monitor)?;
         for (no, placed) in numbers.into_iter().zip(placed) {
             let Some(placed) = placed else {
                 self.lose(no, ProblemKind::NoTime, "no second is left for its time".into());
@@ -205,6 +213,7 @@ impl<'a> Lines<'a> {
                 },
             };
         }
+        Ok(())
     }
 
     /// A file that is not recorded. One that is there all the same stays as the base has it.

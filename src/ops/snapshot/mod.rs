@@ -285,7 +285,7 @@ impl Run<'_> {
             let met = chunks.finish();
             let new = lines.take_in(numbers, outcomes, &met.misfits);
             let places = records::Places::new(objects, met.held, lines.kept_ids().collect());
-            lines.place(new, places, self.monitor);
+            lines.place(new, places, self.monitor)?;
             self.check_stopped()?;
             records::write(&lines.new_records(), objects, writer, self.monitor)?;
             self.check_stopped()?;

@@ -46,11 +46,16 @@ enum Look {
     Free,
     /// The record of this very content; its time may differ within the second.
     Same(FileRecord),
-    /// Something else, which must stay, or something that cannot be read.
+    /// Something else, which must stay.
     Other,
+    /// Something that the system does not give, for this reason.
+    Unreadable(ObjectError),
     /// Bytes that no key opens.
     Damaged,
 }
+
+/// After so many objects that cannot be read, the search for a place ends.
+const UNREADABLE: u32 = 8;
 
 /// Finds IDs in one repository.
 pub(super) struct Places<'a> {
@@ -72,14 +77,27 @@ impl<'a> Places<'a> {
 
     /// Places all of them; `None` for one for which no second is left, or where the monitor was
     /// stopped on the way.
-    pub fn find(&mut self, new: Vec<New>, monitor: &dyn Monitor) -> Vec<Option<Placed>> {
+    ///
+    /// # Errors
+    /// [`ObjectError`] where one object after the other cannot be read.
+    pub fn find(
+        &mut self,
+        new: Vec<New>,
+        monitor: &dyn Monitor,
+    ) -> Result<Vec<Option<Placed>>, ObjectError> {
         let Self { objects, chunks, .. } = &*self;
         let looks = parallel::map(&new, |new| look(objects, chunks, &new.record));
         new.into_iter().zip(looks).map(|(new, look)| self.place(new, look, monitor)).collect()
     }
 
-    fn place(&mut self, new: New, mut look: Look, monitor: &dyn Monitor) -> Option<Placed> {
+    fn place(
+        &mut self,
+        new: New,
+        mut look: Look,
+        monitor: &dyn Monitor,
+    ) -> Result<Option<Placed>, ObjectError> {
         let New { mut record, seen, mut may_mend } = new;
+        let mut unreadable = 0;
         loop {
             // Others that were looked at before may have been placed here since.
             let is_free = !self.taken.contains(&record.id);
@@ -89,16 +107,26 @@ impl<'a> Places<'a> {
                 Look::Damaged if is_free && (may_mend || !self.is_referred(record.id)) => {
                     Some((record.clone(), true))
                 }
-                _ => None,
+                // A bad place on a disk is passed by. A disk that gives nothing would be searched
+                // for ever.
+                Look::Unreadable(e) => {
+                    unreadable += 1;
+                    if unreadable == UNREADABLE {
+                        return Err(e);
+                    }
+                    None
+                }
+                Look::Free | Look::Same(_) | Look::Damaged | Look::Other => None,
             };
             if let Some((record, is_new)) = placed {
                 self.taken.insert(record.id);
-                return Some(Placed { record, seen, is_new });
+                return Ok(Some(Placed { record, seen, is_new }));
             }
             if monitor.stopped() {
-                return None;
+                return Ok(None);
             }
-            record = next_second(record)?;
+            let Some(next) = next_second(record) else { return Ok(None) };
+            record = next;
             may_mend = false;
             look = self.look(&record);
         }
@@ -132,7 +160,8 @@ fn look(objects: &Objects, chunks: &HashSet<ChunkId>, record: &FileRecord) -> Lo
         Ok(_) => Look::Other,
         Err(e) if e.is_missing() => Look::Free,
         Err(ObjectError { problem: Problem::Format(e), .. }) if is_damage(&e) => Look::Damaged,
-        Err(_) => Look::Other,
+        Err(ObjectError { problem: Problem::Format(_), .. }) => Look::Other,
+        Err(e) => Look::Unreadable(e),
     }
 }
 
