@@ -19,6 +19,8 @@ pub struct BadPattern {
 pub struct NamePattern {
     matcher: GlobMatcher,
     whole: bool,
+    /// Both sides are made lower case: `globset` itself knows the cases of ASCII alone.
+    ignore_case: bool,
 }
 
 impl NamePattern {
@@ -45,26 +47,29 @@ impl NamePattern {
         ignore_case: bool,
         whole: bool,
     ) -> Result<Self, BadPattern> {
-        let glob = GlobBuilder::new(glob)
-            .case_insensitive(ignore_case)
+        let lower = if ignore_case { glob.to_lowercase() } else { glob.to_owned() };
+        let glob = GlobBuilder::new(&lower)
             // A name has no slash, so that of a pattern of names does not matter.
             .literal_separator(whole)
             .backslash_escape(true)
             .build();
         match glob {
-            Ok(glob) => Ok(Self { matcher: glob.compile_matcher(), whole }),
+            Ok(glob) => Ok(Self { matcher: glob.compile_matcher(), whole, ignore_case }),
             Err(e) => Err(BadPattern { pattern: pattern.to_owned(), why: e.kind().to_string() }),
         }
     }
 
     /// Whether it matches this path (without slashes at its ends), or the last name in it.
     pub fn matches_path(&self, path: &str) -> bool {
-        if self.whole { self.matcher.is_match(path) } else { self.matches_name(last(path)) }
+        self.matches_name(if self.whole { path } else { last(path) })
     }
 
     /// Whether it matches this name or title.
     pub fn matches_name(&self, name: &str) -> bool {
-        self.matcher.is_match(name)
+        match self.ignore_case {
+            true => self.matcher.is_match(name.to_lowercase()),
+            false => self.matcher.is_match(name),
+        }
     }
 }
 
