@@ -8,7 +8,9 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::ui::Color;
 
-use super::{cat, completions, init, log, ls, man, mount, mounts, slots, stats, tag, umount};
+use super::{
+    cat, check, completions, init, log, ls, man, mount, mounts, purge, slots, stats, tag, umount,
+};
 
 /// Exit codes, as the help texts and man pages list them.
 const EXIT_CODES: &str = "\
@@ -116,6 +118,8 @@ pub enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Tag(tag::Args),
+    Check(check::Args),
+    Purge(purge::Args),
     Stats(stats::Args),
     Init(init::Args),
     Key(slots::Args),

@@ -5,6 +5,7 @@
 //! - [`new_secret`]: what a key slot is made for
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
 //! - [`history`]: when a path changed
+//! - [`monitor`]: progress and Ctrl-C of what takes a while; [`hold`]: keeping SiYuan out meanwhile
 //! - [`error`]: failures and exit codes
 //!
 //! A command prints results through [`Out`] alone, so that a closed pipe is an
@@ -12,6 +13,7 @@
 
 pub mod args;
 pub mod cat;
+pub mod check;
 pub mod completions;
 pub mod context;
 pub mod dates;
@@ -19,16 +21,19 @@ pub mod env;
 pub mod error;
 mod harden;
 pub mod history;
+pub mod hold;
 pub mod init;
 pub mod key;
 pub mod locate;
 pub mod log;
 pub mod ls;
 pub mod man;
+pub mod monitor;
 pub mod mount;
 pub mod mounts;
 pub mod new_secret;
 pub mod prompt;
+pub mod purge;
 pub mod slots;
 pub mod snapshot_tree;
 pub mod stats;
@@ -124,6 +129,8 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Ls(args) => ls::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),
         Command::Tag(args) => tag::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Purge(args) => purge::run(&args, context),
         Command::Stats(args) => stats::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),

@@ -1,6 +1,7 @@
 //! A bar on standard error for what takes a while: on a terminal alone, and not before half a second,
 //! so that quick things stay quiet.
 
+use std::borrow::Cow;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -34,7 +35,7 @@ pub(super) fn with_none(write: impl FnOnce()) {
 /// How far something has come. It may be told from many threads, and goes when it is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    what: &'static str,
+    what: Cow<'static, str>,
     done: AtomicU64,
     total: u64,
     /// When to draw next; `None` where nothing is to be drawn.
@@ -44,15 +45,21 @@ pub struct Progress {
 
 impl Progress {
     /// A bar for `total` things, called `what` (a plural). `wanted`: neither `--quiet` nor `--json`.
-    pub fn new(what: &'static str, total: usize, look: Look, wanted: bool) -> Self {
+    pub fn new(what: impl Into<Cow<'static, str>>, total: usize, look: Look, wanted: bool) -> Self {
         let next = (wanted && look.terminal).then(|| Mutex::new(Instant::now() + PATIENCE));
         let width = look.width.unwrap_or(80);
+        let what = what.into();
         Self { what, done: AtomicU64::new(0), total: total as u64, next, width }
     }
 
     /// One more is done.
     pub fn step(&self) {
-        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        self.step_by(1);
+    }
+
+    /// So many more are done.
+    pub fn step_by(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
         let Some(next) = &self.next else { return };
         // Whoever draws is enough.
         let Some(mut next) = next.try_lock() else { return };
@@ -61,7 +68,7 @@ impl Progress {
             return;
         }
         *next = now + STEP;
-        let bar = bar(self.what, done, self.total);
+        let bar = bar(&self.what, done, self.total);
         let bar = text::cut(&bar, self.width.saturating_sub(1)).into_owned();
         let mut shown = SHOWN.lock();
         erase();
