@@ -230,8 +230,8 @@ fn print(report: &Report, context: &mut Context) -> Result<(), End> {
     if s.orphans > 0 {
         let bytes = bytes(s.orphan_bytes);
         let objects = text::count(s.orphans, "object");
-        let line =
-            format!("{objects} ({bytes}) that no snapshot needs: the next purge removes them");
+        let then = if s.damage == 0 { ": the next purge removes them" } else { "" };
+        let line = format!("{objects} ({bytes}) that no snapshot needs{then}");
         context.out.line(&line)?;
     }
     if s.repaired > 0 {
