@@ -9,8 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::ui::Color;
 
 use super::{
-    cat, completions, diff, find, init, log, ls, man, mount, mounts, restore, slots, stats, tag,
-    umount, versions,
+    cat, check, completions, diff, find, init, log, ls, man, mount, mounts, purge, restore, slots,
+    stats, tag, umount, versions,
 };
 
 /// Exit codes, as the help texts and man pages list them.
@@ -123,6 +123,8 @@ pub enum Command {
     Find(find::Args),
     Versions(versions::Args),
     Tag(tag::Args),
+    Check(check::Args),
+    Purge(purge::Args),
     Stats(stats::Args),
     Init(init::Args),
     Key(slots::Args),

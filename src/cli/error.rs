@@ -1,11 +1,14 @@
 //! How commands fail: one sentence, one word for scripts, one exit code.
 
+use crate::ops::check::CheckError;
 use crate::ops::init::InitError;
 use crate::ops::key_file::KeyFileError;
 use crate::ops::keys::KeysError;
+use crate::ops::purge::PurgeError;
 use crate::ops::tags::TagError;
 use crate::repo::names::ResolveError;
 use crate::repo::{ObjectError, OpenError};
+use crate::siyuan;
 use crate::store::StoreError;
 use crate::store::lock::LockError;
 use crate::ui::{Look, OutError, Style, text};
@@ -82,6 +85,40 @@ impl From<LockError> for Failure {
             LockError::Held { .. } | LockError::Lost { .. } => Self::new("in_use", IN_USE, &error),
             _ => Self::new("unreadable", FAILED, &error),
         }
+    }
+}
+
+impl From<siyuan::lock::LockError> for Failure {
+    fn from(error: siyuan::lock::LockError) -> Self {
+        match &error {
+            siyuan::lock::LockError::InUse { .. } => Self::new("in_use", IN_USE, &error),
+            _ => Self::new("unreadable", FAILED, &error),
+        }
+    }
+}
+
+impl From<PurgeError> for Failure {
+    fn from(error: PurgeError) -> Self {
+        let (kind, exit) = match error {
+            PurgeError::Lock(error) => return error.into(),
+            PurgeError::Store(error) => return error.into(),
+            PurgeError::Interfered { .. } => ("in_use", IN_USE),
+            PurgeError::Stopped => ("interrupted", INTERRUPTED),
+            _ => ("damaged", FAILED),
+        };
+        Self::new(kind, exit, &error)
+    }
+}
+
+impl From<CheckError> for Failure {
+    fn from(error: CheckError) -> Self {
+        let (kind, exit) = match error {
+            CheckError::Lock(error) => return error.into(),
+            CheckError::Store(error) => return error.into(),
+            CheckError::SamePlace(_) => ("usage", USAGE),
+            CheckError::Stopped => ("interrupted", INTERRUPTED),
+        };
+        Self::new(kind, exit, &error)
     }
 }
 

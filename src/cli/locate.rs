@@ -38,6 +38,11 @@ impl Located {
         }
     }
 
+    /// The workspace that the repository is part of: one that gives the key alone is not it.
+    pub fn own_workspace(&self) -> Option<&Workspace> {
+        self.workspace.as_ref().filter(|workspace| same(&workspace.repository(), &self.repo))
+    }
+
     /// The repository of a workspace.
     fn of(workspace: Workspace) -> Result<Self, Failure> {
         let repo = workspace.repository();

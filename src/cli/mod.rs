@@ -4,7 +4,8 @@
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
 //! - [`new_secret`]: what a key slot is made for
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
-//! - [`history`]: when a path changed; [`watch`]: bars, problems and Ctrl-C for what takes a while
+//! - [`history`]: when a path changed; [`watch`]: bars, problems and Ctrl-C for what takes a while;
+//!   [`hold`]: keeping SiYuan out meanwhile
 //! - [`error`]: failures and exit codes
 //!
 //! A command prints results through [`Out`] alone, so that a closed pipe is an
@@ -12,6 +13,7 @@
 
 pub mod args;
 pub mod cat;
+pub mod check;
 pub mod completions;
 pub mod context;
 pub mod dates;
@@ -21,6 +23,7 @@ pub mod error;
 pub mod find;
 mod harden;
 pub mod history;
+pub mod hold;
 pub mod init;
 pub mod key;
 pub mod locate;
@@ -31,6 +34,7 @@ pub mod mount;
 pub mod mounts;
 pub mod new_secret;
 pub mod prompt;
+pub mod purge;
 pub mod restore;
 pub mod slots;
 pub mod snapshot_tree;
@@ -133,6 +137,8 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Find(args) => find::run(&args, context),
         Command::Versions(args) => versions::run(&args, context),
         Command::Tag(args) => tag::run(&args, context),
+        Command::Check(args) => check::run(&args, context),
+        Command::Purge(args) => purge::run(&args, context),
         Command::Stats(args) => stats::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
         Command::Man(args) => man::run(&args, context),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::ops::{Monitor, Unit};
 use crate::ui::progress::Progress;
@@ -30,7 +30,7 @@ impl Watch {
     /// Where signals cannot be listened to.
     pub fn new(context: &Context) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGINT, SIGTERM, SIGHUP] {
             let exit = i32::from(INTERRUPTED);
             // In this order: a signal that finds the flag set by the one before ends the program.
             signal_hook::flag::register_conditional_shutdown(signal, exit, Arc::clone(&stop))

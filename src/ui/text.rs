@@ -34,6 +34,11 @@ pub fn first_line(text: &str) -> &str {
     text.trim().lines().next().unwrap_or("").trim_end()
 }
 
+/// `1 snapshot`, `2 snapshots`.
+pub fn count(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// How many columns of a terminal a text takes.
 pub fn columns(text: &str) -> usize {
     text.width()

@@ -37,9 +37,20 @@ fn options(command: &Command) -> Vec<String> {
 #[test]
 fn there_are_the_commands_of_the_manual() {
     let names: Vec<String> = commands().iter().map(|(words, _)| words.join(" ")).collect();
-    for name in
-        ["mount", "umount", "mounts", "log", "ls", "cat", "tag list", "stats", "completions", "man"]
-    {
+    for name in [
+        "mount",
+        "umount",
+        "mounts",
+        "log",
+        "ls",
+        "cat",
+        "tag list",
+        "check",
+        "purge",
+        "stats",
+        "completions",
+        "man",
+    ] {
         assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
     }
 }

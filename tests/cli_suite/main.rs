@@ -4,6 +4,7 @@
 mod common;
 
 mod cat;
+mod check;
 mod damage;
 mod help;
 mod keys;
@@ -12,6 +13,7 @@ mod ls;
 mod mount;
 mod output;
 mod own;
+mod purge;
 mod support;
 mod tag_changes;
 mod tags_stats;

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 
 use crate::format::layout;
 
+use super::cross::Crossed;
 use super::rest::Rest;
-use super::snapshots::{Crossed, First, Snapshot};
+use super::snapshots::{First, Snapshot};
 use super::{Check, Finding, Kind};
 
 /// Paths that have a sentence of their own.

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::format::latest::LatestRecord;
 use crate::format::{FileId, FileRecord, Id, layout};
 use crate::ops::Unit;
+use crate::ops::ids::IdSet;
 use crate::repo::parallel;
 
 use super::snapshots::First;
@@ -132,8 +133,9 @@ impl Check<'_> {
     ///
     /// # Errors
     /// [`CheckError::Stopped`].
-    pub(super) fn read_files(&self, first: &First) -> Result<Files, CheckError> {
-        let table = Table::new(first.files.sorted());
+    pub(super) fn read_files(&self, ids: IdSet, first: &First) -> Result<Files, CheckError> {
+        let table = Table::new(ids.sorted());
+        drop(ids);
         self.monitor.begin("checking files", Some(table.len() as u64), Unit::Items);
         let folders = Mutex::new(Folders::new(self.hash("")));
         let numbers: Vec<u32> = (0..table.len() as u32).collect();

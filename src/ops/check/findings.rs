@@ -213,6 +213,15 @@ impl Findings {
         see(&self.0.lock().list)
     }
 
+    /// Forgets what only snapshots had lost that have been purged since the check began.
+    pub fn forget_unneeded(&self) {
+        let of_snapshots = [Kind::Record, Kind::Chunk, Kind::Size];
+        let mut found = self.0.lock();
+        found.list.retain(|f| f.snapshots.total() > 0 || !of_snapshots.contains(&f.kind));
+        // Their numbers are others' now.
+        (found.by_file, found.by_key) = Default::default();
+    }
+
     /// The findings, by kind and key; how many more there were, and how many of those are damage.
     pub fn into_parts(self) -> (Vec<Finding>, usize, usize) {
         let mut found = self.0.into_inner();

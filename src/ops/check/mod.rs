@@ -8,6 +8,7 @@
 //! With a [`Repair`] the check takes what is missing or bad from a copy on its way.
 
 mod advice;
+mod cross;
 mod files;
 mod findings;
 mod objects;
@@ -137,10 +138,11 @@ pub fn check(
         chance: std::hash::RandomState::new(),
         counts: Counts::default(),
     };
-    let first = check.read_snapshots()?;
-    let files = check.read_files(&first)?;
+    let mut first = check.read_snapshots()?;
+    let files = check.read_files(std::mem::take(&mut first.files), &first)?;
     let second = check.cross(&first, &files)?;
     check.restore_indexes(&first, &second)?;
+    check.findings.forget_unneeded();
     let rest = check.rest(&files)?;
     let next = check.advice(&first, &second, &rest);
 
