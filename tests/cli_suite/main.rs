@@ -14,6 +14,7 @@ mod mount;
 mod output;
 mod own;
 mod purge;
+mod restores;
 mod support;
 mod tag_changes;
 mod tags_stats;
