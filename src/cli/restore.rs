@@ -1,17 +1,22 @@
 //! `revu restore`: files of snapshots come back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use crate::ops::paths::Scope;
 use crate::ops::restore::{
-    self as deed, Action, Options, Overwrite, Plan, Report, RestoreError, Step, Wanted,
+    self as deed, Action, Options, Overwrite, Plan, Refusal, Report, RestoreError, Step, Wanted,
 };
+use crate::ops::snapshot::{self, Profile, SnapshotError};
+use crate::repo::Repository;
+use crate::siyuan::lock::LockError;
+use crate::siyuan::{Conf, Device, Workspace};
 use crate::ui::{Style, size, text, time};
 
 use super::context::Context;
-use super::error::{DAMAGED, End, FAILED, Failure, IN_USE, INTERRUPTED, failure};
+use super::error::{DAMAGED, End, FAILED, Failure, IN_USE, INTERRUPTED, USAGE, failure, usage};
+use super::locate::Located;
 use super::target::{self, Request};
 use super::watch::Watch;
 
@@ -20,7 +25,8 @@ Examples:
   revu restore latest --to ~/restored
   revu restore v1:/assets/plan.txt --to .
   revu restore 2024-05-01:/assets latest~3:/notes --to /tmp/x --dry-run
-  revu restore latest --to ~/restored --overwrite if-older --delete";
+  revu restore latest --to ~/restored --overwrite if-older --delete
+  revu restore latest~1 --in-place --dry-run";
 
 /// Bring files of snapshots back to a folder
 ///
@@ -28,6 +34,10 @@ Examples:
 /// gets its name only when it is whole and safe on the disk, with its time. A file that is there already
 /// and equal is not written again; one that differs stays as it is, unless --overwrite says otherwise.
 /// Nothing outside the folder is touched, and no symbolic link in it is followed.
+///
+/// With --in-place the data folder of the SiYuan workspace goes back to the snapshot, or a part of it
+/// does, as SiYuan itself would do it: what is there now is put into a snapshot first, files that the
+/// snapshot does not hold go, those that SiYuan ignores stay. SiYuan must not be running.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = super::args::after_help(EXAMPLES))]
 pub struct Args {
@@ -36,7 +46,11 @@ pub struct Args {
     targets: Vec<String>,
     /// Folder to restore to; it is made if it is not there
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    to: PathBuf,
+    #[arg(required_unless_present = "in_place")]
+    to: Option<PathBuf>,
+    /// Restore to the data folder of the workspace itself
+    #[arg(long, conflicts_with_all = ["to", "overwrite", "delete"])]
+    in_place: bool,
     /// What to do with files that are there and differ
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Never)]
     overwrite: When,
@@ -66,7 +80,9 @@ enum When {
 /// disk is full, 130 where it was interrupted.
 pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let requests: Vec<Request> = args.targets.iter().map(|text| Request::new(text)).collect();
-    let (repo, snapshots) = context.snapshots(requests.iter().find_map(Request::hint))?;
+    let located = context.locate(requests.iter().find_map(Request::hint))?;
+    let (repo, _) = context.open_located(&located)?;
+    let snapshots = repo.snapshots()?;
     let wanted = requests
         .iter()
         .map(|request| {
@@ -75,6 +91,9 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
             Ok(Wanted { snapshot: target.id, scope })
         })
         .collect::<Result<Vec<_>, Failure>>()?;
+    let Some(to) = &args.to else {
+        return in_place(&repo, &located, &wanted, args, context);
+    };
     let overwrite = match args.overwrite {
         When::Never => Overwrite::Never,
         When::IfOlder => Overwrite::IfOlder,
@@ -82,20 +101,74 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     };
     let options = Options { overwrite, delete: args.delete, ..Options::default() };
     let watch = Watch::new(context)?;
-    let plan = deed::plan(&repo, &wanted, &args.to, options, &watch)?;
+    let plan = deed::plan(&repo, &wanted, to, options, &watch)?;
     watch.clear();
-    if args.dry_run {
-        list(&plan, context)?;
-        let forecast = plan.forecast();
-        return end(&forecast, args, context);
-    }
-    // Each step is said where somebody asks for it; in JSON they are results.
-    if context.global.json || context.global.verbose > 0 {
+    if is_listed(args, context) {
         list(&plan, context)?;
     }
-    let report = plan.carry_out(&watch)?;
+    let report = if args.dry_run { plan.forecast() } else { plan.carry_out(&watch)? };
     watch.clear();
-    end(&report, args, context)
+    end(&report, to, args, context)
+}
+
+fn in_place(
+    repo: &Repository,
+    located: &Located,
+    wanted: &[Wanted],
+    args: &Args,
+    context: &mut Context,
+) -> Result<(), End> {
+    let own = |workspace: &&Workspace| same_folder(&workspace.repository(), &located.repo);
+    let Some(workspace) = located.workspace.as_ref().filter(own) else {
+        let sentence =
+            "--in-place is for the repository of a SiYuan workspace: name a folder by --to";
+        return Err(usage(sentence).into());
+    };
+    let watch = Watch::new(context)?;
+    let listed = is_listed(args, context);
+    let mut printed = Ok(());
+    let look = |plan: &Plan<'_>| {
+        watch.clear();
+        if listed {
+            printed = list(plan, context);
+        }
+        !args.dry_run && printed.is_ok()
+    };
+    let save = || save(repo, workspace, &watch);
+    let report = deed::in_place(repo, wanted, workspace, look, save, &watch);
+    watch.clear();
+    printed?;
+    end(&report?, &workspace.data(), args, context)
+}
+
+/// Puts what is in the data folder now into a snapshot. The lock on the workspace is held already.
+fn save(repo: &Repository, workspace: &Workspace, watch: &Watch) -> Result<(), String> {
+    let device = Conf::read(workspace).map(|conf| conf.device).unwrap_or_else(|error| {
+        ::log::warn!("the snapshot says nothing of its device: {error}");
+        Device::default()
+    });
+    let memo = "[revu] before a restore".to_owned();
+    let options = snapshot::Options { memo, device, ..snapshot::Options::default() };
+    let profile = Profile::Siyuan { workspace: None };
+    let made = snapshot::snapshot(repo, &workspace.data(), &profile, &options, watch);
+    match made {
+        Ok(summary) => match &summary.problems[..] {
+            [] => Ok(()),
+            [one, ..] => Err(one.to_string()),
+        },
+        // All is lost, so there is nothing to save.
+        Err(SnapshotError::NoFiles { .. }) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn same_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
+}
+
+/// Whether each step is said: where somebody asks for it; in JSON steps are results.
+fn is_listed(args: &Args, context: &Context) -> bool {
+    args.dry_run || context.global.json || context.global.verbose > 0
 }
 
 const fn word(action: Action) -> &'static str {
@@ -130,7 +203,7 @@ fn list(plan: &Plan<'_>, context: &mut Context) -> Result<(), End> {
     Ok(())
 }
 
-fn end(report: &Report, args: &Args, context: &mut Context) -> Result<(), End> {
+fn end(report: &Report, to: &Path, args: &Args, context: &mut Context) -> Result<(), End> {
     let Report { created, replaced, retimed, kept, equal, removed, bytes, problems } = report;
     if context.global.json {
         let problems: Vec<_> = problems
@@ -144,7 +217,7 @@ fn end(report: &Report, args: &Args, context: &mut Context) -> Result<(), End> {
         }}))?;
     } else if !context.global.quiet {
         let would = if args.dry_run { "would be " } else { "" };
-        let place = args.to.display().to_string();
+        let place = to.display().to_string();
         let mut line = format!(
             "{} {would}restored to {}: {}",
             files(created + replaced),
@@ -186,11 +259,14 @@ impl From<RestoreError> for Failure {
             RestoreError::NotFound { snapshot, path, lost } => {
                 return target::no_such_path(snapshot, &path, lost);
             }
-            RestoreError::Twice { .. } => ("usage", super::error::USAGE),
+            RestoreError::Twice { .. } => ("usage", USAGE),
             RestoreError::InRepository(_) => ("in_repository", FAILED),
             RestoreError::DiskFull { .. } => ("disk_full", FAILED),
             RestoreError::Stopped { .. } => ("interrupted", INTERRUPTED),
-            RestoreError::Refused(_) => ("in_use", IN_USE),
+            RestoreError::Refused(Refusal::Lock(LockError::InUse { .. }) | Refusal::LockLost) => {
+                ("in_use", IN_USE)
+            }
+            RestoreError::Refused(_) => ("refused", FAILED),
             _ => ("unwritable", FAILED),
         };
         Self::new(kind, exit, &error)

@@ -56,6 +56,7 @@ pub fn in_place(
     if !goes_on || first.is_empty() {
         return Ok(first.forecast());
     }
+    drop(first);
     save().map_err(Refusal::NotSaved)?;
     // SiYuan cannot have changed anything since, but other programs can.
     let plan = plan(repo, wanted, &data, options, &Unheard(monitor))?;
