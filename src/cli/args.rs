@@ -47,7 +47,9 @@ A SNAPSHOT is named by:
 
 The key is taken from the first of these that is there:
   --key-file, --key-command, REVU_KEY_FILE, REVU_KEY_COMMAND, REVU_KEY (base64),
-  REVU_PASSPHRASE, conf.json of the workspace, a question on the terminal";
+  REVU_PASSPHRASE, conf.json of the workspace, a question on the terminal
+One that `revu init` made is opened by a passphrase or key file of one of its key slots,
+or by its own key; conf.json has no part in that.";
 
 /// Looks back in time at notes and files: snapshots of SiYuan as folders
 ///
