@@ -35,10 +35,7 @@ fn main() {
     let repository = PathBuf::from(args.next().expect(usage_text));
     let profile = match args.next() {
         Some(profile) if profile == "siyuan" => Profile::Siyuan { workspace: None },
-        _ => Profile::Plain {
-            cutting: Cutting::FastCdc(FastCdc::STANDARD),
-            exclude_from: Vec::new(),
-        },
+        _ => Profile::Plain { cutting: Cutting::FastCdc(FastCdc::STANDARD) },
     };
     let begin = Instant::now();
     std::fs::create_dir_all(repository.join("indexes")).expect("the repository can be made");

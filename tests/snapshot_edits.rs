@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use revu::format::{ChunkId, FileRecord, Index, layout};
 use revu::ops::snapshot::{ProblemKind, Profile, SkipKind, SnapshotError, snapshot as make};
+use revu::ops::tags::TagError;
 use revu::ops::{Monitor, Silent};
 use revu::siyuan::{Workspace, WorkspaceLock};
 use revu::store::lock::{Kind, Lock};
@@ -352,8 +353,7 @@ fn rules_in_the_manner_of_gitignore() {
     let list = bench.place.path().join("list");
     std::fs::write(&list, "from-file\n\n# none\n").unwrap();
     bench.options.excludes = vec!["target".into()];
-    let Profile::Plain { exclude_from, .. } = &mut bench.profile else { unreachable!() };
-    exclude_from.push(list);
+    bench.options.exclude_from = vec![list];
     let made = bench.run();
     let paths: Vec<_> = read_back(&bench.open(), made.index.unwrap()).into_keys().collect();
     assert_eq!(
@@ -446,10 +446,13 @@ fn a_tag_that_exists_is_refused_before_any_work() {
     let keys = bench.keys();
     bench.options.tags = vec!["new".into(), "v1".into()];
     let refused = bench.try_run().unwrap_err();
-    assert!(matches!(&refused, SnapshotError::TagExists(tag) if tag == "v1"), "{refused}");
+    assert!(
+        matches!(&refused, SnapshotError::Tag(TagError::Exists { name, .. }) if name == "v1"),
+        "{refused}"
+    );
     for bad in ["", ".", "..", "a/b", "a\0", ".revu-1.tmp", &"x".repeat(256)] {
         bench.options.tags = vec![bad.into()];
-        assert!(matches!(bench.try_run(), Err(SnapshotError::BadTag(_))), "{bad}");
+        assert!(matches!(bench.try_run(), Err(SnapshotError::Tag(TagError::Name { .. }))), "{bad}");
     }
     assert_eq!(bench.keys(), keys);
 

@@ -10,7 +10,7 @@ use crate::ui::Color;
 
 use super::{
     cat, check, completions, diff, find, init, log, ls, man, mount, mounts, purge, restore, slots,
-    stats, tag, umount, versions,
+    snapshot, stats, tag, umount, versions,
 };
 
 /// Exit codes, as the help texts and man pages list them.
@@ -102,10 +102,10 @@ pub struct Global {
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: Color,
-    /// Keep no cache on disk (this version never does)
+    /// Keep nothing on disk that only saves time
     #[arg(long, global = true)]
     pub no_cache: bool,
-    /// Folder for caches (this version keeps none on disk)
+    /// Folder for what only saves time [default: revu in XDG_CACHE_HOME or ~/.cache]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub cache_dir: Option<PathBuf>,
 }
@@ -117,6 +117,7 @@ pub enum Command {
     Mount(mount::Args),
     Umount(umount::Args),
     Mounts(mounts::Args),
+    Snapshot(snapshot::Args),
     Log(log::Args),
     Ls(ls::Args),
     Cat(cat::Args),

@@ -1,7 +1,7 @@
 //! What every command is given: the options, the environment, standard output, the repository.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -86,6 +86,22 @@ impl Context {
         let snapshots = repo.snapshots()?;
         name_refs(&snapshots);
         Ok((repo, snapshots))
+    }
+
+    /// The folder of what may be kept between runs to save time. `None` where the user wants none, or
+    /// no place is known.
+    pub fn cache(&self) -> Option<PathBuf> {
+        if self.global.no_cache {
+            return None;
+        }
+        let own = || Some(self.environment.cache.as_ref()?.join("revu"));
+        self.global.cache_dir.clone().or_else(own)
+    }
+
+    /// The folder of the states that tell a snapshot which files are as they were, see
+    /// [`snapshot`](crate::ops::snapshot).
+    pub fn states(&self) -> Option<PathBuf> {
+        self.cache().map(|cache| cache.join("states"))
     }
 
     /// A bar for what may take a while.

@@ -25,6 +25,8 @@ pub struct Environment {
     pub new_passphrase: Option<Secret>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
+    /// The folder for caches: `XDG_CACHE_HOME`, else `.cache` in the home folder.
+    pub cache: Option<PathBuf>,
     /// The folder that the program was started in, if it is still there.
     pub current_dir: Option<PathBuf>,
 }
@@ -68,7 +70,11 @@ impl Environment {
             wipe(name);
             secret
         });
+        let absolute = |path: &PathBuf| path.is_absolute();
+        let home = std::env::home_dir().filter(absolute);
+        let cache = get("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
         Self {
+            cache: cache.or_else(|| Some(home.as_ref()?.join(".cache"))),
             repo: get("REVU_REPO"),
             workspace: get("REVU_WORKSPACE").map(PathBuf::from),
             key_file: get("REVU_KEY_FILE").map(PathBuf::from),
@@ -76,7 +82,7 @@ impl Environment {
             key,
             passphrase,
             new_passphrase,
-            home: std::env::home_dir().filter(|home| home.is_absolute()),
+            home,
             current_dir: std::env::current_dir().ok(),
         }
     }

@@ -184,7 +184,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// Whether two paths lead to one folder.
-fn same(one: &Path, other: &Path) -> bool {
+pub fn same(one: &Path, other: &Path) -> bool {
     match (one.canonicalize(), other.canonicalize()) {
         (Ok(one), Ok(other)) => one == other,
         _ => one == other,

@@ -37,6 +37,7 @@ pub mod prompt;
 pub mod purge;
 pub mod restore;
 pub mod slots;
+pub mod snapshot;
 pub mod snapshot_tree;
 pub mod stats;
 pub mod tag;
@@ -129,6 +130,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Mounts(args) => mounts::run(&args, context),
         Command::Init(args) => init::run(&args, context),
         Command::Key(args) => slots::run(&args, context),
+        Command::Snapshot(args) => snapshot::run(&args, context),
         Command::Log(args) => log::run(&args, context),
         Command::Ls(args) => ls::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),

@@ -10,13 +10,14 @@ use crate::ops::restore::{
 };
 use crate::ops::snapshot::{self, Profile, SnapshotError};
 use crate::repo::Repository;
+use crate::siyuan::Workspace;
 use crate::siyuan::lock::LockError;
-use crate::siyuan::{Conf, Device, Workspace};
 use crate::ui::{Style, size, text, time};
 
 use super::context::Context;
 use super::error::{DAMAGED, End, FAILED, Failure, IN_USE, INTERRUPTED, USAGE, failure, usage};
 use super::locate::Located;
+use super::snapshot::device_of;
 use super::target::{self, Request};
 use super::watch::Watch;
 
@@ -118,14 +119,14 @@ fn in_place(
     args: &Args,
     context: &mut Context,
 ) -> Result<(), End> {
-    let own = |workspace: &&Workspace| same_folder(&workspace.repository(), &located.repo);
-    let Some(workspace) = located.workspace.as_ref().filter(own) else {
+    let Some(workspace) = located.own_workspace() else {
         let sentence =
             "--in-place is for the repository of a SiYuan workspace: name a folder by --to";
         return Err(usage(sentence).into());
     };
     let watch = Watch::new(context)?;
     let listed = is_listed(args, context);
+    let states = context.states();
     let mut printed = Ok(());
     let look = |plan: &Plan<'_>| {
         watch.clear();
@@ -134,7 +135,7 @@ fn in_place(
         }
         !args.dry_run && printed.is_ok()
     };
-    let save = || save(repo, workspace, &watch);
+    let save = || save(repo, workspace, states.clone(), &watch);
     let report = deed::in_place(repo, wanted, workspace, look, save, &watch);
     watch.clear();
     printed?;
@@ -142,13 +143,15 @@ fn in_place(
 }
 
 /// Puts what is in the data folder now into a snapshot. The lock on the workspace is held already.
-fn save(repo: &Repository, workspace: &Workspace, watch: &Watch) -> Result<(), String> {
-    let device = Conf::read(workspace).map(|conf| conf.device).unwrap_or_else(|error| {
-        ::log::warn!("the snapshot says nothing of its device: {error}");
-        Device::default()
-    });
+fn save(
+    repo: &Repository,
+    workspace: &Workspace,
+    states: Option<PathBuf>,
+    watch: &Watch,
+) -> Result<(), String> {
+    let device = device_of(workspace);
     let memo = "[revu] before a restore".to_owned();
-    let options = snapshot::Options { memo, device, ..snapshot::Options::default() };
+    let options = snapshot::Options { memo, device, states, ..snapshot::Options::default() };
     let profile = Profile::Siyuan { workspace: None };
     let made = snapshot::snapshot(repo, &workspace.data(), &profile, &options, watch);
     match made {
@@ -160,10 +163,6 @@ fn save(repo: &Repository, workspace: &Workspace, watch: &Watch) -> Result<(), S
         Err(SnapshotError::NoFiles { .. }) => Ok(()),
         Err(error) => Err(error.to_string()),
     }
-}
-
-fn same_folder(one: &Path, other: &Path) -> bool {
-    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Whether each step is said: where somebody asks for it; in JSON steps are results.

@@ -24,7 +24,7 @@ pub fn tempdir() -> tempfile::TempDir {
 }
 
 pub fn plain() -> Profile {
-    Profile::Plain { cutting: Cutting::FastCdc(FastCdc::STANDARD), exclude_from: Vec::new() }
+    Profile::Plain { cutting: Cutting::FastCdc(FastCdc::STANDARD) }
 }
 
 pub fn siyuan() -> Profile {

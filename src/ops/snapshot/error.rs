@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::ops::tags::TagError;
 use crate::repo::ObjectError;
 use crate::siyuan::lock::LockError as SiyuanLockError;
 use crate::store::StoreError;
@@ -41,12 +42,9 @@ pub enum SnapshotError {
         /// The folder.
         folder: PathBuf,
     },
-    /// A tag of that name is there.
-    #[error("the tag {0:?} exists already: choose another name, or remove it first")]
-    TagExists(String),
-    /// A tag cannot have that name.
-    #[error("a tag cannot be called {0:?}: it has to be a file name of 255 bytes at most")]
-    BadTag(String),
+    /// A tag cannot have that name, or is there already.
+    #[error(transparent)]
+    Tag(#[from] TagError),
     /// What is to be left out cannot be told.
     #[error(transparent)]
     Rules(#[from] RulesError),

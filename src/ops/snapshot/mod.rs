@@ -75,8 +75,6 @@ pub enum Profile {
     Plain {
         /// Where files are cut.
         cutting: Cutting,
-        /// Files of patterns beside [`Options::excludes`].
-        exclude_from: Vec<PathBuf>,
     },
 }
 
@@ -91,6 +89,8 @@ pub struct Options {
     pub device: Device,
     /// Further patterns of what is left out, in the profile's syntax; they have the last word.
     pub excludes: Vec<String>,
+    /// Files of more such patterns, one a line, which come after them.
+    pub exclude_from: Vec<PathBuf>,
     /// Do all but writing.
     pub dry_run: bool,
     /// The folder of the local states, see the module; `None` for none.
@@ -133,8 +133,10 @@ pub fn snapshot(
     let root = Root::open(&canonical).map_err(not_a_folder)?;
     let own = own_folders(repo, &canonical, options)?;
     let rules = match profile {
-        Profile::Siyuan { .. } => Rules::siyuan(&canonical, &options.excludes)?,
-        Profile::Plain { exclude_from, .. } => Rules::plain(&options.excludes, exclude_from)?,
+        Profile::Siyuan { .. } => {
+            Rules::siyuan(&canonical, &options.excludes, &options.exclude_from)?
+        }
+        Profile::Plain { .. } => Rules::plain(&options.excludes, &options.exclude_from)?,
     };
     let siyuan = match profile {
         Profile::Siyuan { workspace: Some(workspace) } if !options.dry_run => {

@@ -3,30 +3,15 @@
 
 use crate::format::latest::FullLatest;
 use crate::format::{FileRecord, Id, Index, IndexId, layout};
+use crate::ops::tags::{self, TagError};
 use crate::repo::Repository;
-use crate::store::{Store, StoreError, refs};
+use crate::store::{Store, StoreError};
 
 use super::{Options, SnapshotError};
 
 /// Refuses tags that cannot be made, before any work.
-pub(super) fn check_tags(store: &Store, tags: &[String]) -> Result<(), SnapshotError> {
-    for tag in tags {
-        // A tag is a file name in every repository that this one may be copied to.
-        let is_name = !tag.is_empty()
-            && tag.len() <= 255
-            && !matches!(tag.as_str(), "." | "..")
-            && !tag.contains(['/', '\0'])
-            && !refs::is_temporary(tag);
-        if !is_name {
-            return Err(SnapshotError::BadTag(tag.clone()));
-        }
-        match store.size(&layout::tag(tag)) {
-            Ok(_) => return Err(SnapshotError::TagExists(tag.clone())),
-            Err(e) if e.is_missing() => {}
-            Err(e) => return Err(e.into()),
-        }
-    }
-    Ok(())
+pub(super) fn check_tags(store: &Store, names: &[String]) -> Result<(), TagError> {
+    names.iter().try_for_each(|name| tags::check_free(store, name))
 }
 
 /// Writes the refs of tags.

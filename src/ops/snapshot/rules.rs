@@ -62,8 +62,12 @@ pub(super) struct Chain {
 
 impl Rules {
     /// The rules of a SiYuan data folder; `excludes` have the last word.
-    pub fn siyuan(data: &Path, excludes: &[String]) -> Result<Self, RulesError> {
-        Ok(Self::Siyuan(IgnoreRules::load_with(data, excludes)?))
+    pub fn siyuan(data: &Path, excludes: &[String], files: &[PathBuf]) -> Result<Self, RulesError> {
+        let mut lines = excludes.to_vec();
+        for path in files {
+            lines.extend(patterns(path)?.lines().map(str::to_owned));
+        }
+        Ok(Self::Siyuan(IgnoreRules::load_with(data, &lines)?))
     }
 
     /// The rules of any folder.
@@ -73,9 +77,7 @@ impl Rules {
             builder.add_line(None, line).map_err(RulesError::BadPattern)?;
         }
         for path in files {
-            let unreadable = |cause| RulesError::Unreadable { path: path.clone(), cause };
-            let text = std::fs::File::open(path).and_then(read_rules).map_err(unreadable)?;
-            for line in text.lines() {
+            for line in patterns(path)?.lines() {
                 builder.add_line(Some(path.clone()), line).map_err(RulesError::BadPattern)?;
             }
         }
@@ -169,6 +171,12 @@ impl PlainRules {
     fn note(&self, note: String) {
         self.notes.lock().push(note);
     }
+}
+
+/// The text of a file of patterns that the user has named.
+fn patterns(path: &Path) -> Result<String, RulesError> {
+    let unreadable = |cause| RulesError::Unreadable { path: path.to_owned(), cause };
+    std::fs::File::open(path).and_then(read_rules).map_err(unreadable)
 }
 
 fn read_rules(file: std::fs::File) -> io::Result<String> {

@@ -6,7 +6,9 @@
 //! file that is disposable: without it a snapshot reads more files, and holds the same. It is sealed
 //! with the repository's key, since names are secrets.
 
+use std::fs::DirBuilder;
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -99,7 +101,8 @@ impl Place {
     /// Not durable: half a file does not authenticate, so it is as good as none.
     fn write(&self, sealed: &[u8]) -> std::io::Result<()> {
         let folder = self.file.parent().expect("a state lies in a folder");
-        std::fs::create_dir_all(folder)?;
+        // For its owner alone: also how large a state is tells something.
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut temp = tempfile::NamedTempFile::new_in(folder)?;
         temp.write_all(sealed)?;
         temp.persist(&self.file).map_err(|e| e.error)?;
