@@ -246,17 +246,18 @@ fn left_out(summary: &Summary, context: &mut Context) -> Result<(), End> {
             SkipKind::Own => continue,
         };
         let what = if skipped.count == 1 { one } else { many };
-        let mut line = format!("not in it: {} {what}", skipped.count);
+        let mut line = format!("left out: {} {what}", skipped.count);
         if named {
             let most = if all { skipped.names.len() } else { SHOWN };
             let shown: Vec<_> =
                 skipped.names.iter().take(most).map(|name| text::visible(name)).collect();
-            line.push_str(&format!(": {}", shown.join(", ")));
+            line.push_str(&format!(" ({}", shown.join(", ")));
             match skipped.count.saturating_sub(shown.len() as u64) {
                 0 => {}
                 n if all => line.push_str(&format!(" and {n} more")),
-                n => line.push_str(&format!(" and {n} more (-v names them)")),
+                n => line.push_str(&format!(" and {n} more, which -v names")),
             }
+            line.push(')');
         }
         context.out.line(&line)?;
     }
@@ -266,7 +267,7 @@ fn left_out(summary: &Summary, context: &mut Context) -> Result<(), End> {
 /// How `log` and the mount name a snapshot.
 fn name(repo: &Repository, id: crate::format::IndexId, context: &Context) -> String {
     let unknown = || id.short();
-    let Ok(snapshots) = repo.snapshots() else { return unknown() };
+    let Ok(snapshots) = repo.snapshots_now() else { return unknown() };
     let names = names::names(&snapshots, &context.zone);
     let nth = snapshots.list.iter().position(|snapshot| snapshot.head.id == id);
     nth.and_then(|nth| names.into_iter().nth(nth)).unwrap_or_else(unknown)
@@ -294,7 +295,7 @@ fn print_json(
         .map(|(kind, of)| (kind.word().to_owned(), json!({"count": of.count, "names": of.names})))
         .collect();
     let id = summary.index;
-    let head = id.and_then(|id| Some(repo.snapshots().ok()?.get(id)?.head.clone()));
+    let head = id.and_then(|id| Some(repo.snapshots_now().ok()?.get(id)?.head.clone()));
     context.out.json(&json!({"summary": {
         "id": id,
         "name": id.map(|id| name(repo, id, context)),

@@ -108,6 +108,15 @@ impl Repository {
         self.watch.current(&self.core.objects)
     }
 
+    /// The same for who has changed the list itself just now.
+    ///
+    /// # Errors
+    /// As [`Self::snapshots`].
+    pub fn snapshots_now(&self) -> Result<Arc<Snapshots>, StoreError> {
+        self.watch.outdate();
+        self.snapshots()
+    }
+
     /// Reads a snapshot's index, and those of its records that are not known yet.
     ///
     /// # Errors

@@ -84,6 +84,11 @@ struct State {
 type Head = Result<IndexHead, Arc<ObjectError>>;
 
 impl Watch {
+    /// The next to ask is to be told what is so then.
+    pub(super) fn outdate(&self) {
+        self.state.lock().asked = None;
+    }
+
     /// The list, not older than [`ASK_EVERY`].
     pub(super) fn current(&self, objects: &Objects) -> Result<Arc<Snapshots>, StoreError> {
         let mut state = self.state.lock();

@@ -41,6 +41,7 @@ fn there_are_the_commands_of_the_manual() {
         "mount",
         "umount",
         "mounts",
+        "snapshot",
         "log",
         "ls",
         "cat",

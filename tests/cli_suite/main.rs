@@ -15,6 +15,7 @@ mod output;
 mod own;
 mod purge;
 mod restores;
+mod snapshots;
 mod support;
 mod tag_changes;
 mod tags_stats;
