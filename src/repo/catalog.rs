@@ -122,6 +122,20 @@ struct Known {
 }
 
 impl Known {
+    /// Gives numbers in an order in which the files of a folder stand together, by their names: who
+    /// walks through the folder comes by them in this order, and read-ahead builds on it.
+    fn add_all(&mut self, mut new: Vec<(FileId, File)>) {
+        new.sort_by(|(_, a), (_, b)| match (place(a), place(b)) {
+            // What has no path comes last.
+            (None, b) => b.is_some().cmp(&false),
+            (_, None) => std::cmp::Ordering::Less,
+            (a, b) => a.cmp(&b),
+        });
+        for (id, file) in new {
+            self.add(id, file);
+        }
+    }
+
     fn add(&mut self, id: FileId, file: File) -> FileNo {
         let next = FileNo(u32::try_from(self.files.len()).expect("fewer than 2^32 records"));
         match self.by_id.entry(id) {
@@ -131,6 +145,14 @@ impl Known {
                 *free.insert(next)
             }
         }
+    }
+}
+
+/// Folder and name of a file.
+fn place(file: &File) -> Option<(&str, &str)> {
+    match file {
+        File::Known(entry) => Some(entry.path.rsplit_once('/').unwrap_or(("", &entry.path))),
+        File::Bad(_) => None,
     }
 }
 
@@ -174,14 +196,13 @@ impl Catalog {
             missing = self.unknown(index);
         }
         let read = parallel::map(&missing, |id| objects.record(*id));
+        let new = missing.into_iter().zip(read).map(|(id, result)| match result {
+            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true)))),
+            Err(e) => (id, File::Bad(Arc::new(e))),
+        });
+        let new = new.collect();
         let mut known = self.known.write();
-        for (id, result) in missing.into_iter().zip(read) {
-            let file = match result {
-                Ok(record) => File::Known(Arc::new(FileEntry::new(record, true))),
-                Err(e) => File::Bad(Arc::new(e)),
-            };
-            known.add(id, file);
-        }
+        known.add_all(new);
         index.files.iter().map(|id| known.by_id[id]).collect()
     }
 
@@ -202,17 +223,39 @@ impl Catalog {
             new.map(FileRecord::from).partition(|record| record.size == 0);
         drop(known);
         let empty = parallel::map(&empty, |record| (record.id, objects.record(record.id)));
-        let mut known = self.known.write();
-        for (id, confirmed) in empty {
-            let file = match confirmed {
-                Ok(record) => File::Known(Arc::new(FileEntry::new(record, true))),
-                Err(e) => File::Bad(Arc::new(e)),
-            };
-            known.add(id, file);
+        let empty = empty.into_iter().map(|(id, confirmed)| match confirmed {
+            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true)))),
+            Err(e) => (id, File::Bad(Arc::new(e))),
+        });
+        let rest = rest
+            .into_iter()
+            .map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, false)))));
+        let new = empty.chain(rest).collect();
+        self.known.write().add_all(new);
+    }
+
+    /// The sizes of the files behind `no`, at most `most` of them; a damaged one has none.
+    pub(super) fn sizes_from(&self, no: FileNo, most: usize) -> Vec<u64> {
+        let known = self.known.read();
+        let behind = known.files.iter().skip(no.0 as usize + 1).take(most);
+        behind
+            .map(|file| match file {
+                File::Known(entry) => entry.size,
+                File::Bad(_) => 0,
+            })
+            .collect()
+    }
+
+    /// Whether the record of a file says what was shown of it, reading it if that is not known.
+    pub(super) fn is_confirmed(&self, objects: &Objects, entry: &FileEntry) -> bool {
+        if entry.authentic.load(Ordering::Acquire) {
+            return true;
         }
-        for record in rest {
-            known.add(record.id, File::Known(Arc::new(FileEntry::new(record, false))));
+        let same = objects.record(entry.id).is_ok_and(|record| entry.same_as(&record));
+        if same {
+            entry.authentic.store(true, Ordering::Release);
         }
+        same
     }
 
     /// The file with its record confirmed, reading it if that has not been done. The flag says

@@ -26,7 +26,7 @@ pub use snapshots::{Damaged, Snapshot, Snapshots};
 use crate::format::{Index, IndexId, layout};
 use crate::store::{Store, StoreError, refs};
 
-use readahead::Streams;
+use readahead::ReadAhead;
 use snapshots::Watch;
 
 /// How a repository is opened.
@@ -48,7 +48,7 @@ impl Default for Options {
 /// An opened repository. Share it behind an [`Arc`]: everything takes `&self`.
 pub struct Repository {
     core: Arc<Core>,
-    streams: Streams,
+    ahead: ReadAhead,
     watch: Watch,
     on_correction: OnceLock<Box<dyn Fn(FileNo) + Send + Sync>>,
 }

@@ -7,7 +7,7 @@ use crate::store::{Listed, Store, StoreError, refs};
 
 use super::chunks::ChunkCache;
 use super::objects::{ObjectError, Objects};
-use super::readahead::Streams;
+use super::readahead::ReadAhead;
 use super::snapshots::Watch;
 use super::{Catalog, Core, Options, Problem, Repository};
 
@@ -90,7 +90,7 @@ impl Repository {
         };
         Ok(Self {
             core: Arc::new(core),
-            streams: Streams::new(),
+            ahead: ReadAhead::default(),
             watch: Watch::default(),
             on_correction: std::sync::OnceLock::new(),
         })

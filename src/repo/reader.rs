@@ -8,7 +8,7 @@ use crate::format::ChunkId;
 use super::catalog::{Content, File, FileEntry, FileNo};
 use super::chunks::Chunk;
 use super::objects::ObjectError;
-use super::readahead::{Streams, Stretch};
+use super::readahead::Stretch;
 use super::spans::{self, Spans};
 use super::{Core, Repository};
 
@@ -91,6 +91,9 @@ impl Repository {
         let end = entry.size.min(offset.saturating_add(len as u64));
         match &entry.content {
             Content::One(id) => {
+                if offset == 0 {
+                    self.ahead.opened(&self.core, no);
+                }
                 let chunk = self.core.chunk_of(&entry, *id)?;
                 if chunk.len() as u64 != entry.size {
                     return Err(disagree(&entry));
@@ -98,8 +101,11 @@ impl Repository {
                 Ok(Bytes::Part { chunk, from: offset as usize, to: end as usize })
             }
             Content::Many { chunks, .. } => {
+                if offset == 0 {
+                    self.ahead.opened(&self.core, no);
+                }
                 let (bytes, stretch) = self.core.read_many(&entry, chunks, offset, end)?;
-                self.streams.went_on(&self.core, no, &entry, stretch);
+                self.ahead.went_on(&self.core, no, &entry, &stretch);
                 Ok(bytes)
             }
         }
@@ -223,14 +229,5 @@ impl Core {
 
     fn measured_len(&self, entry: &FileEntry, id: ChunkId) -> Option<u64> {
         self.chunk_of(entry, id).ok().map(|chunk| chunk.len() as u64)
-    }
-}
-
-impl Streams {
-    /// Notes where a reader is, and fetches ahead of him if he reads on.
-    fn went_on(&self, core: &Arc<Core>, no: FileNo, entry: &FileEntry, stretch: Stretch) {
-        let ahead = self.ahead_of(no, &stretch, core.chunks.cap() as u64 / 4);
-        let chunks = entry.content.chunks();
-        self.fetch(core, chunks[ahead].iter().copied());
     }
 }

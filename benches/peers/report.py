@@ -1,0 +1,42 @@
+"""The table, and all figures as JSON."""
+
+import json
+import os
+import platform
+import statistics
+
+NAMES = ["native", "squashfs", "restic", "revu"]
+
+
+def number(value):
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"
+
+
+def markdown(results, place):
+    lines = [
+        f"{place.files():,} files and one of {place.large.stat().st_size / 1e9:.2f} GB; {machine()}.",
+        "Medians of seconds, and revu's as a ratio of each.",
+        "",
+        "| | native | squashfs | restic | revu | revu / native | revu / squashfs | revu / restic |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in results.values():
+        medians = {name: statistics.median(all_) for name, all_ in row["figures"].items()}
+        cells = [number(medians[name]) if name in medians else "" for name in NAMES]
+        for name in NAMES[:-1]:
+            both = name in medians and "revu" in medians and medians[name]
+            cells.append(f"{medians['revu'] / medians[name]:.2f}" if both else "")
+        lines.append(f"| {row['what']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def machine():
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} processors, {memory:.0f} GiB of memory, Linux {platform.release().split('-')[0]}"
+
+
+def json_text(results, place):
+    about = {"machine": machine(), "files": place.files(), "large": place.large.stat().st_size, "quick": place.quick}
+    return json.dumps({"about": about, "rows": results}, indent=1) + "\n"
