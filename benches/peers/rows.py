@@ -121,6 +121,7 @@ def warm(run):
 
 def four(field):
     """Four readers at once, each in its own part, against one that reads the parts in turn."""
+    field.cold()
     tree = field.root() / "tree"
     folders = sorted((one for one in tree.iterdir() if one.is_dir()), key=size_of, reverse=True)[:4]
     parts = [f"tree/{one.name}" for one in folders]

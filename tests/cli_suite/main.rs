@@ -14,6 +14,7 @@ mod mount;
 mod output;
 mod own;
 mod purge;
+mod readme;
 mod restores;
 mod snapshots;
 mod support;
