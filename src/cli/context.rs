@@ -74,6 +74,9 @@ impl Context {
     pub fn open_located(&self, located: &Located) -> Result<(Repository, RepoKey), Failure> {
         let key = self.key(located)?;
         let repo = Repository::open(Store::local(&located.repo), &key, Options::default())?;
+        if let Some(folder) = self.catalogs() {
+            repo.keep_catalogs_in(&folder);
+        }
         Ok((repo, key))
     }
 
@@ -102,6 +105,12 @@ impl Context {
     /// [`snapshot`](crate::ops::snapshot).
     pub fn states(&self) -> Option<PathBuf> {
         self.cache().map(|cache| cache.join("states"))
+    }
+
+    /// The folder of what is known of the files of snapshots, see
+    /// [`Repository::keep_catalogs_in`].
+    pub fn catalogs(&self) -> Option<PathBuf> {
+        self.cache().map(|cache| cache.join("catalogs"))
     }
 
     /// A bar for what may take a while.

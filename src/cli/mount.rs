@@ -145,8 +145,12 @@ fn opener(context: &Context, located: &Located, args: &Args) -> Result<Opener, F
     let store = Store::local(located.repo.clone());
     let cache_bytes = usize::try_from(args.cache_size).unwrap_or(usize::MAX);
     let utc = args.utc;
+    let catalogs = context.catalogs();
     Ok(Box::new(move || {
         let repo = Repository::open(store, &key, repo::Options { cache_bytes })?;
+        if let Some(folder) = catalogs {
+            repo.keep_catalogs_in(&folder);
+        }
         let tree = Vfs::new(Arc::new(repo), VfsOptions { utc });
         tree.map(Arc::new).map_err(|error| Failure::new("unreadable", FAILED, &error))
     }))

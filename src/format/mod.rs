@@ -6,6 +6,7 @@
 //! checked against repositories that DejaVu itself wrote.
 
 pub mod check_index;
+pub mod compact;
 pub mod cut;
 mod gcm;
 pub mod id;

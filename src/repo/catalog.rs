@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::format::latest::FullLatest;
-use crate::format::{ChunkId, FileId, FileRecord, Index};
+use crate::format::{ChunkId, Cipher, FileId, FileRecord, Index};
 
+use super::catalog_cache::{CatalogCache, Line};
 use super::objects::{ObjectError, Objects};
 use super::parallel;
 use super::spans::Spans;
@@ -122,6 +123,22 @@ struct Known {
 }
 
 impl Known {
+    /// Keeps a snapshot in the cache, if all its records could be read.
+    fn keep(&self, cipher: &Cipher, index: &Index, cache: &CatalogCache) {
+        let line = |id: &FileId| match &self.files[self.by_id[id].0 as usize] {
+            File::Known(entry) if entry.authentic.load(Ordering::Acquire) => Some(Line {
+                path: &entry.path,
+                size: entry.size,
+                updated: entry.updated,
+                chunks: entry.content.chunks(),
+            }),
+            _ => None,
+        };
+        if let Some(lines) = index.files.iter().map(line).collect::<Option<Vec<_>>>() {
+            cache.write(cipher, index, lines.into_iter());
+        }
+    }
+
     /// Gives numbers in an order in which the files of a folder stand together, by their names: who
     /// walks through the folder comes by them in this order, and read-ahead builds on it.
     fn add_all(&mut self, mut new: Vec<(FileId, File)>) {
@@ -178,23 +195,29 @@ impl Catalog {
     }
 
     /// The numbers of a snapshot's files, in its order. Records that are not known yet are read
-    /// from `full-latest.json` where `hint` gives one that fits, else side by side from their objects. A
-    /// damaged record is a number too: see [`File::Bad`].
+    /// from `cache`, from `full-latest.json` where `hint` gives one that fits, else side by side from
+    /// their objects. A damaged record is a number too: see [`File::Bad`].
     pub fn load(
         &self,
         objects: &Objects,
         index: &Index,
+        cache: Option<&CatalogCache>,
         hint: impl FnOnce() -> Option<FullLatest>,
     ) -> Vec<FileNo> {
         let _one_at_a_time = self.loading.lock();
         let mut missing = self.unknown(index);
         // One read of the whole list is worth less than a few reads of what is new in it.
-        if missing.len() > index.files.len() / 8
-            && let Some(full) = hint().filter(|full| fits(full, index))
-        {
-            self.add_hinted(objects, full);
-            missing = self.unknown(index);
+        let worth_a_list = index.files.len() / 8;
+        if missing.len() > worth_a_list {
+            if let Some(records) = cache.and_then(|cache| cache.read(objects.cipher(), index)) {
+                self.add_kept(records);
+                missing = self.unknown(index);
+            } else if let Some(full) = hint().filter(|full| fits(full, index)) {
+                self.add_hinted(objects, full);
+                missing = self.unknown(index);
+            }
         }
+        let is_worth_keeping = missing.len() > worth_a_list;
         let read = parallel::map(&missing, |id| objects.record(*id));
         let new = missing.into_iter().zip(read).map(|(id, result)| match result {
             Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true)))),
@@ -203,6 +226,9 @@ impl Catalog {
         let new = new.collect();
         let mut known = self.known.write();
         known.add_all(new);
+        if is_worth_keeping && let Some(cache) = cache {
+            known.keep(objects.cipher(), index, cache);
+        }
         index.files.iter().map(|id| known.by_id[id]).collect()
     }
 
@@ -212,6 +238,16 @@ impl Catalog {
         let mut seen = std::collections::HashSet::new();
         let new = index.files.iter().filter(|id| !known.by_id.contains_key(id));
         new.filter(|id| seen.insert(**id)).copied().collect()
+    }
+
+    /// Takes over what the cache on disk has kept of authenticated records.
+    fn add_kept(&self, records: Vec<FileRecord>) {
+        let mut known = self.known.write();
+        let new = records.into_iter().filter(|record| !known.by_id.contains_key(&record.id));
+        let new =
+            new.map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, true)))));
+        let new = new.collect();
+        known.add_all(new);
     }
 
     /// Takes over what `full-latest.json` says. An empty file is confirmed at once: nobody ever

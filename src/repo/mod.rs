@@ -4,7 +4,9 @@
 //! chunk when it is first read.
 
 pub mod catalog;
+mod catalog_cache;
 mod chunks;
+pub mod disposable;
 pub mod names;
 mod objects;
 mod open;
@@ -14,7 +16,10 @@ mod reader;
 mod snapshots;
 mod spans;
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
+
+use catalog_cache::CatalogCache;
 
 pub use catalog::{Catalog, File, FileEntry, FileNo};
 pub use chunks::{Chunk, ChunkCache};
@@ -59,6 +64,8 @@ struct Core {
     objects: Objects,
     catalog: Catalog,
     chunks: ChunkCache,
+    /// Where catalogs are kept from one run to the next, if anywhere.
+    cache: OnceLock<CatalogCache>,
 }
 
 impl std::fmt::Debug for Repository {
@@ -78,6 +85,12 @@ pub struct Loaded {
 }
 
 impl Repository {
+    /// Keeps what is known of files in this folder from now on, so that the next process need not
+    /// read it from many small objects. Of no loss when it is lost. Only the first call counts.
+    pub fn keep_catalogs_in(&self, folder: &Path) {
+        let _ = self.core.cache.set(CatalogCache::new(folder));
+    }
+
     /// Opened and verified objects.
     pub fn objects(&self) -> &Objects {
         &self.core.objects
@@ -131,7 +144,7 @@ impl Repository {
             let latest = refs::read(self.store(), layout::LATEST).ok().flatten();
             (latest == Some(id)).then(|| objects.full_latest()).flatten()
         };
-        let files = self.core.catalog.load(objects, &index, hint);
+        let files = self.core.catalog.load(objects, &index, self.core.cache.get(), hint);
         self.core.catalog.with_files(|known| {
             for no in &files {
                 if let File::Bad(e) = &known[no.0 as usize] {

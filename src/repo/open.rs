@@ -87,6 +87,7 @@ impl Repository {
             objects,
             catalog: Catalog::default(),
             chunks: ChunkCache::new(options.cache_bytes),
+            cache: std::sync::OnceLock::new(),
         };
         Ok(Self {
             core: Arc::new(core),

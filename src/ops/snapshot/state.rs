@@ -6,18 +6,17 @@
 //! file that is disposable: without it a snapshot reads more files, and holds the same. It is sealed
 //! with the repository's key, since names are secrets.
 
-use std::fs::DirBuilder;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::format::compact::{Reader, Writer};
 use crate::format::{Cipher, FileId, Id, IndexId};
+use crate::repo::disposable;
 
 use super::root::Seen;
 
 /// Changes with every change of the layout below.
-const MAGIC: &[u8; 16] = b"revu snapshot 1\n";
+const MAGIC: &[u8; 16] = b"revu snapshot 2\n";
 
 /// The largest state that is read, bytes: room for ten million files, more than an index can hold.
 const LARGEST: usize = 1 << 30;
@@ -78,10 +77,8 @@ impl Place {
 
     /// The state, if there is one that can be used.
     pub fn load(&self, cipher: &Cipher) -> Option<State> {
-        let mut sealed = std::fs::read(&self.file).ok()?;
-        let plain = cipher.open(&mut sealed, LARGEST).ok();
-        drop(sealed);
-        let state = plain.and_then(|plain| decode(&plain, &self.owner));
+        let plain = disposable::read(&self.file, cipher, LARGEST)?;
+        let state = decode(&plain, &self.owner);
         if state.is_none() {
             log::debug!("{}: it is of no use, files are read anew", self.file.display());
         }
@@ -90,107 +87,63 @@ impl Place {
 
     /// Replaces the state. That it could not be written costs time alone, so it is only logged.
     pub fn save(&self, cipher: &Cipher, state: &State) {
-        if let Err(e) = self.write(&cipher.seal(&encode(state, &self.owner))) {
+        if let Err(e) = disposable::write(&self.file, cipher, &encode(state, &self.owner)) {
             log::warn!(
                 "{}: it cannot be written, so the next snapshot has more to read: {e}",
                 self.file.display()
             );
         }
     }
-
-    /// Not durable: half a file does not authenticate, so it is as good as none.
-    fn write(&self, sealed: &[u8]) -> std::io::Result<()> {
-        let folder = self.file.parent().expect("a state lies in a folder");
-        // For its owner alone: also how large a state is tells something.
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let mut temp = tempfile::NamedTempFile::new_in(folder)?;
-        temp.write_all(sealed)?;
-        temp.persist(&self.file).map_err(|e| e.error)?;
-        Ok(())
-    }
 }
 
-/// Numbers are little-endian and of fixed width, texts have their length before them; of a path
-/// only what differs from the path before it. The whole is compressed, which makes little of the rest.
 fn encode(state: &State, owner: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(64 + state.entries.len() * 110);
-    out.extend_from_slice(MAGIC);
-    put_text(&mut out, owner.as_bytes());
-    out.extend_from_slice(state.index.0.as_bytes());
-    out.extend_from_slice(&(state.entries.len() as u64).to_le_bytes());
-    let mut before: &[u8] = &[];
+    let mut out = Writer::with_capacity(64 + state.entries.len() * 110);
+    out.raw(MAGIC);
+    out.text(owner.as_bytes());
+    out.id(&state.index.0);
+    out.u32(u32::try_from(state.entries.len()).expect("fewer than 2^32 files"));
     for entry in &state.entries {
-        let path = entry.path.as_bytes();
-        let shared = before.iter().zip(path).take_while(|(a, b)| a == b).count();
-        out.extend_from_slice(&(shared as u32).to_le_bytes());
-        put_text(&mut out, &path[shared..]);
-        before = path;
-        out.extend_from_slice(entry.id.0.as_bytes());
-        out.extend_from_slice(&entry.size.to_le_bytes());
-        out.push(u8::from(entry.seen.is_some()));
+        out.path(&entry.path);
+        out.id(&entry.id.0);
+        out.u64(entry.size);
+        out.raw(&[u8::from(entry.seen.is_some())]);
         if let Some(seen) = &entry.seen {
-            out.extend_from_slice(&seen.size.to_le_bytes());
-            out.extend_from_slice(&seen.ino.to_le_bytes());
+            out.u64(seen.size);
+            out.u64(seen.ino);
             for (seconds, nanos) in [seen.mtime, seen.ctime] {
-                out.extend_from_slice(&seconds.to_le_bytes());
-                out.extend_from_slice(&nanos.to_le_bytes());
+                out.i64(seconds);
+                out.u32(nanos);
             }
         }
     }
-    out
-}
-
-fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text);
+    out.finish()
 }
 
 fn decode(bytes: &[u8], owner: &str) -> Option<State> {
-    let mut left = bytes;
-    if take::<16>(&mut left)? != *MAGIC || take_text(&mut left)? != owner.as_bytes() {
+    let mut from = Reader::new(bytes);
+    if from.raw::<16>()? != *MAGIC || from.text()? != owner.as_bytes() {
         return None;
     }
-    let index = IndexId(Id::from_bytes(take(&mut left)?));
-    let count = u64::from_le_bytes(take(&mut left)?);
-    // Each entry has 37 bytes at the least, so a count that is a lie reserves no absurd memory.
-    let mut entries = Vec::with_capacity((count as usize).min(left.len() / 37));
-    let mut path = Vec::new();
+    let index = IndexId(from.id()?);
+    // Two numbers of the path, ID, size, and whether it was seen.
+    let count = from.count(8 + 20 + 8 + 1)?;
+    let mut entries = Vec::with_capacity(count);
     for _ in 0..count {
-        let shared = u32::from_le_bytes(take(&mut left)?) as usize;
-        if shared > path.len() {
-            return None;
-        }
-        path.truncate(shared);
-        path.extend_from_slice(take_text(&mut left)?);
-        let id = FileId(Id::from_bytes(take(&mut left)?));
-        let size = u64::from_le_bytes(take(&mut left)?);
-        let seen = match take::<1>(&mut left)? {
+        let path = from.path()?.to_owned();
+        let id = FileId(from.id()?);
+        let size = from.u64()?;
+        let seen = match from.raw::<1>()? {
             [0] => None,
-            _ => Some(take_seen(&mut left)?),
+            _ => Some(seen(&mut from)?),
         };
-        let path = std::str::from_utf8(&path).ok()?.to_owned();
         entries.push(Entry { path, id, size, seen });
     }
-    left.is_empty().then_some(State { index, entries })
+    from.is_at_end().then_some(State { index, entries })
 }
 
-fn take<const N: usize>(left: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = left.split_first_chunk::<N>()?;
-    *left = rest;
-    Some(*taken)
-}
-
-fn take_text<'a>(left: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let len = u32::from_le_bytes(take(left)?) as usize;
-    let (text, rest) = left.split_at_checked(len)?;
-    *left = rest;
-    Some(text)
-}
-
-fn take_seen(left: &mut &[u8]) -> Option<Seen> {
-    let size = u64::from_le_bytes(take(left)?);
-    let ino = u64::from_le_bytes(take(left)?);
-    let mut time = || Some((i64::from_le_bytes(take(left)?), u32::from_le_bytes(take(left)?)));
+fn seen(from: &mut Reader<'_>) -> Option<Seen> {
+    let (size, ino) = (from.u64()?, from.u64()?);
+    let mut time = || Some((from.i64()?, from.u32()?));
     let (mtime, ctime) = (time()?, time()?);
     Some(Seen { size, mtime, ctime, ino })
 }
