@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use revu::format::layout;
+use revu::format::{FileRecord, layout};
 
 use crate::support::{Home, Ran, golden_states};
 
@@ -33,8 +33,10 @@ fn a_snapshot_is_known_the_second_time() {
 
     // A file record that goes is not missed, as long as the cache is there.
     let state = golden_states().into_iter().next().unwrap();
-    let id = state["files"][0]["id"].as_str().unwrap().parse().unwrap();
-    fs::remove_file(ws.join("repo").join(layout::object(id))).unwrap();
+    let file_state = &state["files"][0];
+    let path = file_state["path"].as_str().unwrap();
+    let id = FileRecord::identity(path, file_state["updated"].as_i64().unwrap());
+    fs::remove_file(ws.join("repo").join(layout::file(id))).unwrap();
     assert_eq!(ask(&[]).ok().stdout, first.stdout);
     assert_eq!(ask(&["--no-cache"]).code, 3);
     let elsewhere = home.path("elsewhere");
