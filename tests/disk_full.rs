@@ -67,8 +67,8 @@ fn a_snapshot() {
     for free in [9 << 20, 4 << 20, 256 << 10, 40 << 10, 12 << 10, 4 << 10, 0] {
         disk.fill(free);
         let told = revu(&["snapshot", "data"]).fails(1);
-        assert!(told.contains("No space left on device"), "{told}");
-        assert!(told.contains(&*bed.path("disk/repo").to_string_lossy()), "where: {told}");
+        let sentence = format!("the disk of {} is full", bed.path("disk/repo").display());
+        assert!(told.contains(&sentence) && told.contains("make room"), "{told}");
         let left = names(&bed.path("disk/repo"));
         assert!(!left.iter().any(|name| name.contains(".revu-")), "{left:?}");
         assert!(!left.iter().any(|name| name.starts_with("revu-locks/")), "{left:?}");
@@ -105,7 +105,10 @@ fn a_tag() {
     let told = revu(&["tag", "add", "latest", "v1"]).fails(1);
     assert!(told.contains("No space left on device"), "{told}");
     assert_eq!(revu(&["tag", "list"]).ok().stdout, "");
-    // A purge is what makes room: it must not need any.
+    let told = revu(&["key", "add", "--new-key-file", "never"]).fails(1);
+    assert!(told.contains("No space left on device"), "{told}");
+    assert!(!bed.path("never").exists(), "a key file that opens nothing");
+    assert_eq!(revu(&["key", "list"]).ok().stdout.lines().count(), 1);
     let checked = revu(&["check", "--read-data"]);
     assert_eq!(checked.code, Some(0), "{checked:?}");
     disk.make_room();
