@@ -692,6 +692,8 @@ fn in_place_what_siyuan_keeps_stays() {
         (".hidden/file", "stays"),
         ("box/.dot", "stays"),
         ("box/a.tmp", "stays"),
+        ("box/.revu-12.tmp", "stays"),
+        ("box/.revu-0123abcd-12.tmp", "goes: a killed restore has left it"),
         ("storage/local.json", "stays"),
         ("20210808180117-6v0mkxr/guide.sy", "stays"),
     ] {
@@ -704,7 +706,7 @@ fn in_place_what_siyuan_keeps_stays() {
     let never = || -> Result<(), String> { panic!("it saves nothing") };
     use revu::ops::restore::in_place;
     let forecast = in_place(&repo, &wanted, &workspace, |_| false, never, &Silent).unwrap();
-    assert_eq!((forecast.created, forecast.replaced, forecast.removed), (1, 2, 5));
+    assert_eq!((forecast.created, forecast.replaced, forecast.removed), (1, 2, 6));
     assert_eq!(marks(&data), before);
 
     let unsaved = in_place(&repo, &wanted, &workspace, |_| true, || Err("no room".into()), &Silent);
@@ -730,6 +732,7 @@ fn in_place_what_siyuan_keeps_stays() {
             ".siyuan/syncignore",
             "20210808180117-6v0mkxr/guide.sy",
             "box/.dot",
+            "box/.revu-12.tmp",
             "box/a.sy",
             "box/a.tmp",
             "box/was-folder",

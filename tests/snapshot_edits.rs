@@ -9,7 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use revu::format::{ChunkId, FileRecord, Index, layout};
-use revu::ops::snapshot::{ProblemKind, Profile, SkipKind, SnapshotError, snapshot as make};
+use revu::ops::diff::{self, Compare};
+use revu::ops::disk::{Dir, Rules};
+use revu::ops::paths::Scope;
+use revu::ops::snapshot::{
+    PlainFolder, ProblemKind, Profile, SkipKind, SnapshotError, snapshot as make,
+};
 use revu::ops::tags::TagError;
 use revu::ops::{Monitor, Silent};
 use revu::siyuan::{Workspace, WorkspaceLock};
@@ -391,6 +396,78 @@ fn the_repository_is_not_part_of_itself() {
         let refused = make(&folder).unwrap_err();
         assert!(matches!(refused, SnapshotError::InRepository { .. }), "{refused}");
     }
+}
+
+#[test]
+fn what_a_killed_restore_has_left_is_not_taken() {
+    for profile in [plain(), siyuan()] {
+        let bench = Bench::new(profile);
+        let (left, alike) = ("folder/.revu-0123abcd-f.tmp", "folder/.revu-0123abcd.tmp");
+        for path in ["folder/file", left, alike] {
+            bench.write(path, path);
+        }
+        let made = bench.run();
+        let paths: Vec<_> = read_back(&bench.open(), made.index.unwrap()).into_keys().collect();
+        if matches!(bench.profile, Profile::Plain { .. }) {
+            assert_eq!(paths, ["/folder/.revu-0123abcd.tmp", "/folder/file"]);
+            let own: Vec<_> = made.skipped.kinds().map(|(kind, s)| (kind, &s.names[..])).collect();
+            assert_eq!(own, [(SkipKind::Own, &[format!("/{left}")][..])]);
+        } else {
+            assert_eq!(paths, ["/folder/file"]);
+        }
+    }
+}
+
+#[test]
+fn a_comparison_with_a_folder_takes_what_a_snapshot_takes() {
+    let mut bench = Bench::new(plain());
+    for (path, content) in [
+        (".revuignore", "*.log\n/build/\n!keep.log\n"),
+        ("a.log", "no"),
+        ("keep.log", "yes"),
+        ("build/out", "no"),
+        // Nothing in a folder that is left out comes back.
+        ("build/.revuignore", "!*\n"),
+        ("sub/.revuignore", "*.tmp\n!*.log\n"),
+        ("sub/b.log", "yes"),
+        ("sub/x.tmp", "no"),
+        ("sub/deep/c.log", "yes"),
+        ("sub/.revu-00000000-0.tmp", "no"),
+        ("other/build/out", "yes"),
+        ("states/x", "no"),
+    ] {
+        bench.write(path, content);
+    }
+    symlink("a.log", bench.data().join("link")).unwrap();
+    std::fs::create_dir_all(bench.data().join("repo/objects")).unwrap();
+    bench.options.states = Some(bench.data().join("states"));
+    let repo = open(Store::local(bench.data().join("repo")));
+    let made = make(&repo, &bench.data(), &bench.profile, &bench.options, &Silent).unwrap();
+    assert_eq!(made.files, 6);
+
+    let compare = |scope: &str| {
+        let rules = PlainFolder::new(&repo, &bench.data(), &bench.options).unwrap();
+        assert_eq!(rules.notes(), [""; 0]);
+        let compare = Compare { rules: &rules, content: false };
+        let root = Dir::open(&bench.data()).unwrap();
+        let id = made.index.unwrap();
+        let found = diff::folder(&repo, id, &root, compare, &Scope::new(scope), &Silent).unwrap();
+        assert_eq!(found.problems, [""; 0]);
+        found.changes.into_iter().map(|change| change.path).collect::<Vec<_>>()
+    };
+    assert_eq!(compare(""), [""; 0]);
+    assert_eq!(compare("build"), [""; 0]);
+    assert_eq!(compare("build/out"), [""; 0]);
+    bench.write("sub/deep/d.log", "new");
+    bench.write("new.log", "not taken");
+    assert_eq!(compare(""), ["sub/deep/d.log"]);
+    // The rules are those of now.
+    bench.write("sub/.revuignore", "deep\n");
+    assert_eq!(compare("sub"), ["sub/.revuignore", "sub/b.log", "sub/deep/c.log", "sub/x.tmp"]);
+    bench.write("sub/.revuignore", "a{\n");
+    let rules = PlainFolder::new(&repo, &bench.data(), &bench.options).unwrap();
+    assert!(!Rules::takes(&rules, "sub/b.log") && Rules::takes(&rules, "sub/x.tmp"));
+    assert!(rules.notes()[0].contains("line 1 has no effect"), "{:?}", rules.notes());
 }
 
 #[test]

@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::format::FileId;
 use crate::ops::diff::{self as deed, Change, Compare, Differences, Kind, Patcher, Side};
 use crate::ops::disk::{Dir, Everything, Rules, SiyuanRules};
+use crate::ops::keys;
 use crate::ops::paths::Scope;
+use crate::ops::snapshot::{self, PlainFolder};
 use crate::repo::Repository;
 use crate::ui::{Look, Style, size, text};
 
@@ -41,7 +43,8 @@ pub struct Args {
     new: Option<String>,
     /// Only this file or folder
     path: Option<String>,
-    /// Compare with this folder on disk, with all that is in it
+    /// Compare with this folder on disk: with what a snapshot of it would hold, and where the
+    /// repository is SiYuan's with all that is in it
     #[arg(long, value_name = "DIR", conflicts_with = "new", value_hint = clap::ValueHint::DirPath)]
     folder: Option<PathBuf>,
     /// Compare the content even of files whose size and time are equal (on disk only)
@@ -87,7 +90,7 @@ impl From<&Side> for SideLine {
 pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let request = Request::new(&args.old);
     let located = context.locate(request.hint())?;
-    let (repo, _) = context.open_located(&located)?;
+    let (repo, key) = context.open_located(&located)?;
     let snapshots = repo.snapshots()?;
     let old = request.resolve(&snapshots, &context.zone)?;
     let scope = match (&old.path, &args.path) {
@@ -107,10 +110,21 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         }
         None => {
             let data = located.workspace.as_ref().map(|workspace| workspace.data());
-            let (place, rules) = on_disk(args, data.as_deref())?;
+            let is_own = keys::settings(repo.store(), &key)?.is_some();
+            let (place, rules) = match &args.folder {
+                Some(folder) if is_own => {
+                    let options =
+                        snapshot::Options { states: context.states(), ..Default::default() };
+                    (folder.clone(), OnDisk::Plain(PlainFolder::new(&repo, folder, &options)?))
+                }
+                Some(folder) => (folder.clone(), OnDisk::Everything),
+                None => data_folder(data.as_deref())?,
+            };
             let dir = folder.insert(open(&place)?);
-            let compare = Compare { rules: &*rules, content: args.content };
-            deed::folder(&repo, old.id, dir, compare, &scope, &watch)?
+            let compare = Compare { rules: rules.as_rules(), content: args.content };
+            let found = deed::folder(&repo, old.id, dir, compare, &scope, &watch)?;
+            rules.notes().iter().for_each(|note| ::log::warn!("{note}"));
+            found
         }
     };
     watch.clear();
@@ -119,19 +133,40 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     context.done(found.problems.len() + shown)
 }
 
-/// The folder to compare with, and which of its files count.
-fn on_disk(args: &Args, data: Option<&Path>) -> Result<(PathBuf, Box<dyn Rules>), Failure> {
-    match (&args.folder, data) {
-        (Some(folder), _) => Ok((folder.clone(), Box::new(Everything))),
-        (None, Some(data)) => {
-            let rules =
-                SiyuanRules::load(data).map_err(|e| Failure::new("unreadable", FAILED, &e))?;
-            Ok((data.to_owned(), Box::new(rules)))
+/// Which files of a folder on disk count.
+enum OnDisk {
+    Everything,
+    Siyuan(SiyuanRules),
+    Plain(PlainFolder),
+}
+
+impl OnDisk {
+    fn as_rules(&self) -> &dyn Rules {
+        match self {
+            Self::Everything => &Everything,
+            Self::Siyuan(rules) => rules,
+            Self::Plain(rules) => rules,
         }
-        (None, None) => Err(usage(
-            "the repository belongs to no SiYuan workspace: name the folder to compare with by --folder, or a second snapshot",
-        )),
     }
+
+    /// What the user should know of his rules.
+    fn notes(&self) -> Vec<String> {
+        match self {
+            Self::Plain(rules) => rules.notes(),
+            Self::Everything | Self::Siyuan(_) => Vec::new(),
+        }
+    }
+}
+
+/// The data folder of the workspace, which is compared where no folder is named.
+fn data_folder(data: Option<&Path>) -> Result<(PathBuf, OnDisk), Failure> {
+    let Some(data) = data else {
+        return Err(usage(
+            "the repository belongs to no SiYuan workspace: name the folder to compare with by --folder, or a second snapshot",
+        ));
+    };
+    let rules = SiyuanRules::load(data).map_err(|e| Failure::new("unreadable", FAILED, &e))?;
+    Ok((data.to_owned(), OnDisk::Siyuan(rules)))
 }
 
 fn open(place: &Path) -> Result<Dir, Failure> {

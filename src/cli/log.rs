@@ -3,15 +3,17 @@
 use serde::Serialize;
 
 use crate::format::{Index, IndexId};
+use crate::ops::history::{self, Change};
 use crate::repo::{ObjectError, Repository, Snapshot, Snapshots, names, parallel};
 use crate::ui::table::{Column, Table};
 use crate::ui::{Style, size, text, time};
+use crate::vfs::escape;
 
 use super::context::Context;
 use super::dates;
 use super::error::End;
-use super::history::{self, Change};
 use super::target;
+use super::watch::Watch;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,7 +58,7 @@ struct Line<'a> {
     device: Option<&'a Device>,
     latest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    change: Option<Change>,
+    change: Option<&'static str>,
 }
 
 /// What a list needs of an index beside its head.
@@ -104,13 +106,18 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         None => None,
         Some(path) => {
             let path = place.map_or_else(|| target::clean(path), |place| place.path);
-            let progress = context.progress("snapshots", snapshots.list.len());
-            let history = history::of_path(&repo, &snapshots, &path, || progress.step());
-            if history.changes.iter().all(Option::is_none) && history.damaged == 0 {
-                return Err(history::never_there(&path).into());
+            let ids: Vec<_> = snapshots.list.iter().map(|snapshot| snapshot.head.id).collect();
+            let watch = Watch::new(context)?;
+            let found = history::changes(&repo, &ids, |record| is_at(record, &path), &watch);
+            watch.clear();
+            if found.stopped {
+                return Err(Watch::interrupted().into());
             }
-            damaged += history.damaged;
-            Some(history.changes)
+            if found.changes.iter().all(Option::is_none) && found.damaged.is_empty() {
+                return Err(target::never_there(&path).into());
+            }
+            damaged += found.damaged.len();
+            Some(found.changes)
         }
     };
     let wanted = |nth: usize, snapshot: &Snapshot| {
@@ -150,7 +157,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
             size: body.as_ref().and_then(|body| body.size),
             device: body.as_ref().map(|body| &body.device),
             latest: snapshots.latest == Some(snapshot.head.id),
-            change: changes.as_ref().and_then(|changes| changes[*nth]),
+            change: changes.as_ref().and_then(|changes| changes[*nth]).map(word),
         };
         if context.global.json {
             context.out.json(&line)?;
@@ -160,6 +167,23 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     }
     table.write(&mut context.out)?;
     context.done(damaged)
+}
+
+/// Whether the path of a record, as it is shown, is `path` (without a slash before it; empty for
+/// everything) or lies below it.
+fn is_at(record: &str, path: &str) -> bool {
+    let Some(shown) = escape::shown_path(record) else { return false };
+    path.is_empty()
+        || shown.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A change in one word, as JSON has it too.
+const fn word(change: Change) -> &'static str {
+    match change {
+        Change::Added => "added",
+        Change::Removed => "removed",
+        Change::Modified => "modified",
+    }
 }
 
 /// Reads whole indexes, many at a time, and keeps of each what the list needs.
@@ -198,7 +222,7 @@ fn cells(line: &Line<'_>, human: bool) -> Vec<String> {
     vec![
         line.name.to_owned(),
         line.id.short(),
-        line.change.map_or_else(String::new, |change| change.word().to_owned()),
+        line.change.unwrap_or_default().to_owned(),
         line.files.map_or_else(|| "?".to_owned(), |files| files.to_string()),
         size,
         text::visible(&line.tags.join(", ")).into_owned(),
@@ -225,6 +249,12 @@ mod tests {
             check_index_id: String::new(),
             aes_key_verify_val: String::new(),
         }
+    }
+
+    #[test]
+    fn a_path_is_itself_and_what_lies_below() {
+        assert!(is_at("/a/b.sy", "a/b.sy") && is_at("/a/b.sy", "a") && is_at("/a/b.sy", ""));
+        assert!(!is_at("/ab", "a") && !is_at("/b/a", "a") && !is_at("/a", "a/b"));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
 //! - [`new_secret`]: what a key slot is made for
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
-//! - [`history`]: when a path changed; [`watch`]: bars, problems and Ctrl-C for what takes a while;
+//! - [`watch`]: bars, problems and Ctrl-C for what takes a while;
 //!   [`hold`]: keeping SiYuan out meanwhile
 //! - [`error`]: failures and exit codes
 //!
@@ -22,7 +22,6 @@ pub mod env;
 pub mod error;
 pub mod find;
 mod harden;
-pub mod history;
 pub mod hold;
 pub mod init;
 pub mod key;

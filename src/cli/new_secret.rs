@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::format::RepoKey;
 use crate::format::own::Secret;
 use crate::ops::key_file;
+use crate::ops::keys::KeysError;
 
 use super::context::Context;
 use super::error::{FAILED, Failure, failure, usage};
@@ -64,6 +65,24 @@ impl Options {
             Some(secret) => Ok(secret),
             None => ask(repo),
         }
+    }
+}
+
+impl Options {
+    /// Passes on what came of a change of key slots. Where it failed before anything was written, a
+    /// key file that was made for it opens nothing and goes; where the writing itself failed it stays,
+    /// since nobody knows.
+    ///
+    /// # Errors
+    /// Those of the change.
+    pub fn changed<T>(&self, result: Result<T, KeysError>) -> Result<T, KeysError> {
+        if let (Err(error), Some(path)) = (&result, &self.new_key_file)
+            && !matches!(error, KeysError::Store(_))
+        {
+            // One that does not go is named by the next attempt.
+            let _ = std::fs::remove_file(path);
+        }
+        result
     }
 }
 

@@ -164,7 +164,7 @@ fn add(
     own(store)?;
     let access = context.access(located)?;
     let secret = new.secret(context, &located.repo, || Ok(None))?;
-    let id = keys::add(store, &access.key, &secret, style(new))?;
+    let id = new.changed(keys::add(store, &access.key, &secret, style(new)))?;
     told(context, id, "added")
 }
 
@@ -187,7 +187,7 @@ fn change(
     let access = context.access(located)?;
     let id = named.or(access.slot).ok_or_else(no_slot)?;
     let secret = new.secret(context, &located.repo, || Ok(None))?;
-    keys::change(store, &access.key, id, &secret, style(new))?;
+    new.changed(keys::change(store, &access.key, id, &secret, style(new)))?;
     told(context, id, "changed")
 }
 

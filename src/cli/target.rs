@@ -223,6 +223,13 @@ pub fn no_such_path(id: IndexId, path: &str, lost: usize) -> Failure {
     failure("no_path", FAILED, sentence)
 }
 
+/// The failure for a path that no snapshot has.
+pub fn never_there(path: &str) -> Failure {
+    let sentence =
+        format!("no snapshot has /{path}: `revu ls latest` shows what there is in the newest");
+    failure("no_path", FAILED, sentence)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

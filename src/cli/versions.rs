@@ -11,7 +11,6 @@ use crate::ui::{Style, size, text, time};
 
 use super::context::Context;
 use super::error::End;
-use super::history::never_there;
 use super::target;
 use super::watch::Watch;
 
@@ -65,7 +64,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         return Err(Watch::interrupted().into());
     }
     if found.versions.is_empty() && found.damaged.is_empty() {
-        return Err(never_there(&path).into());
+        return Err(target::never_there(&path).into());
     }
     let mut table = Table::new([
         Column::text("time"),

@@ -39,6 +39,11 @@ impl Presence {
         self.0.iter().cloned().flatten().map(|nth| nth as usize)
     }
 
+    /// The numbers as ranges that do not touch, in order.
+    pub(super) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        self.0.iter().map(|range| range.start as usize..range.end as usize)
+    }
+
     /// How many snapshots have it.
     pub fn count(&self) -> usize {
         self.0.iter().map(ExactSizeIterator::len).sum()
@@ -65,6 +70,8 @@ pub(super) struct Followed {
     pub present: Vec<Presence>,
     /// Indexes and records that could not be read, each once.
     pub damaged: Vec<Arc<ObjectError>>,
+    /// The numbers of the snapshots among them, in order: where a thing is missing, it may have been.
+    pub unread: Vec<usize>,
     /// The user wanted it to stop.
     pub stopped: bool,
 }
@@ -94,6 +101,7 @@ pub(super) fn follow(
             Err(e) => {
                 monitor.problem(&e.to_string());
                 followed.damaged.push(Arc::new(e));
+                followed.unread.push(nth);
                 return true;
             }
         };
@@ -205,16 +213,21 @@ fn each_list(
     });
 }
 
+/// Presence in these snapshots.
+#[cfg(test)]
+pub(super) fn presence(numbers: &[u32]) -> Presence {
+    let mut presence = Presence::default();
+    numbers.iter().for_each(|nth| presence.note(*nth));
+    presence
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn presence_is_kept_in_ranges() {
-        let mut presence = Presence::default();
-        for nth in [2, 2, 3, 4, 4, 7, 9, 10] {
-            presence.note(nth);
-        }
+        let presence = presence(&[2, 2, 3, 4, 4, 7, 9, 10]);
         assert_eq!(presence.0, [2..5, 7..8, 9..11]);
         assert_eq!(presence.numbers().collect::<Vec<_>>(), [2, 3, 4, 7, 9, 10]);
         assert_eq!((presence.count(), presence.first(), presence.last()), (6, Some(2), Some(10)));

@@ -6,6 +6,7 @@
 //! itself without following links, which comes to the same.
 
 mod siyuan;
+mod temporary;
 mod walk;
 
 use std::ffi::OsStr;
@@ -23,6 +24,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 pub use siyuan::SiyuanRules;
+pub use temporary::{is_temporary_name, temporary_name};
 pub use walk::{Everything, Rules, Walked, walk};
 
 /// Permissions of a file that a restore makes, less the umask: the format stores none.

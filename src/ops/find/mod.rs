@@ -3,6 +3,7 @@
 //! Each file that was found comes once with all snapshots that hold it; each content is read once
 //! however many files and snapshots have it.
 
+mod glob;
 mod names;
 mod text;
 mod title;

@@ -1,6 +1,9 @@
 //! Patterns of names.
 
-use globset::{GlobBuilder, GlobMatcher};
+use regex_automata::meta::Regex;
+use regex_automata::util::syntax;
+
+use super::glob;
 
 /// A pattern that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,14 +16,12 @@ pub struct BadPattern {
 }
 
 /// A pattern in the manner of the shell: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any folders. One
-/// with a `/` is of whole paths, any other one of names. `?` stands for one byte, so for a letter beyond
-/// ASCII it takes two to four of them.
+/// with a `/` is of whole paths, any other one of names. `?` stands for one character of Unicode, of
+/// which a letter with accents may have several.
 #[derive(Debug)]
 pub struct NamePattern {
-    matcher: GlobMatcher,
+    regex: Regex,
     whole: bool,
-    /// Both sides are made lower case: `globset` itself knows the cases of ASCII alone.
-    ignore_case: bool,
 }
 
 impl NamePattern {
@@ -47,16 +48,14 @@ impl NamePattern {
         ignore_case: bool,
         whole: bool,
     ) -> Result<Self, BadPattern> {
-        let lower = if ignore_case { glob.to_lowercase() } else { glob.to_owned() };
-        let glob = GlobBuilder::new(&lower)
-            // A name has no slash, so that of a pattern of names does not matter.
-            .literal_separator(whole)
-            .backslash_escape(true)
-            .build();
-        match glob {
-            Ok(glob) => Ok(Self { matcher: glob.compile_matcher(), whole, ignore_case }),
-            Err(e) => Err(BadPattern { pattern: pattern.to_owned(), why: e.kind().to_string() }),
-        }
+        let bad = |why: &str| BadPattern { pattern: pattern.to_owned(), why: why.to_owned() };
+        // A name has no slash, so whether one may be crossed does not matter for a pattern of names.
+        let regex = glob::to_regex(glob, whole).map_err(bad)?;
+        let regex = Regex::builder()
+            .syntax(syntax::Config::new().case_insensitive(ignore_case))
+            .build(&regex)
+            .map_err(|_| bad("it is too long"))?;
+        Ok(Self { regex, whole })
     }
 
     /// Whether it matches this path (without slashes at its ends), or the last name in it.
@@ -66,10 +65,7 @@ impl NamePattern {
 
     /// Whether it matches this name or title.
     pub fn matches_name(&self, name: &str) -> bool {
-        match self.ignore_case {
-            true => self.matcher.is_match(name.to_lowercase()),
-            false => self.matcher.is_match(name),
-        }
+        self.regex.is_match(name)
     }
 }
 
@@ -89,8 +85,9 @@ mod tests {
             ("c.sy", "a/c.sy", true),
             ("c", "a/c/b", false),
             ("?.sy", "a/x.sy", true),
-            // A letter beyond ASCII is several to `globset`: 标 has three bytes.
-            ("???.sy", "a/标.sy", true),
+            ("?.sy", "a/标.sy", true),
+            ("???.sy", "a/标.sy", false),
+            ("[标x]签*", "a/标签.sy", true),
             ("{plan,note}*", "x/plan 标签.txt", true),
             ("[a-c].txt", "b.txt", true),
             ("a/*.sy", "a/x.sy", true),
@@ -109,7 +106,10 @@ mod tests {
         assert!(NamePattern::of_titles("/a*c", false).unwrap().matches_name("/a/b/c"));
         assert!(NamePattern::new("PLAN*", true).unwrap().matches_path("x/plan.txt"));
         assert!(NamePattern::new("ÄRGER", true).unwrap().matches_path("ärger"));
+        assert!(NamePattern::new("[à-ö]rger", true).unwrap().matches_path("ÄRGER"));
         let bad = NamePattern::new("[a", false).unwrap_err().to_string();
         assert!(bad.starts_with("`[a` is no pattern: "), "{bad}");
+        let long = NamePattern::new(&"[一-龥]?".repeat(100_000), true).unwrap_err();
+        assert_eq!(long.why, "it is too long");
     }
 }

@@ -1,7 +1,7 @@
 //! The data folder of a SiYuan workspace goes back to a snapshot: what SiYuan calls a rollback.
 
-use crate::ops::Monitor;
-use crate::ops::disk::SiyuanRules;
+use crate::ops::disk::{Rules, SiyuanRules, is_temporary_name};
+use crate::ops::{Monitor, paths};
 use crate::repo::Repository;
 use crate::siyuan::ignore::IgnoreError;
 use crate::siyuan::lock::LockError;
@@ -49,7 +49,7 @@ pub fn in_place(
 ) -> Result<Report, RestoreError> {
     let lock = WorkspaceLock::acquire(workspace).map_err(Refusal::from)?;
     let data = workspace.data();
-    let rules = SiyuanRules::load(&data).map_err(Refusal::from)?;
+    let rules = WithLeftovers(SiyuanRules::load(&data).map_err(Refusal::from)?);
     let options = Options { overwrite: Overwrite::Always, delete: true, rules: &rules };
     let first = plan(repo, wanted, &data, options, monitor)?;
     let goes_on = look(&first);
@@ -64,6 +64,22 @@ pub fn in_place(
         return Err(Refusal::LockLost.into());
     }
     plan.carry_out(monitor)
+}
+
+/// What counts in the data folder, and what a killed restore has left in it: while the lock is held
+/// there is no other one, so that goes with the files that the snapshot does not hold.
+struct WithLeftovers(SiyuanRules);
+
+impl Rules for WithLeftovers {
+    fn enters(&self, folder: &str) -> bool {
+        self.0.enters(folder)
+    }
+    fn takes(&self, file: &str) -> bool {
+        self.0.takes(file) || is_temporary_name(paths::split(file).1)
+    }
+    fn stays(&self, folder: &str) -> bool {
+        self.0.stays(folder)
+    }
 }
 
 /// The second plan's problems are those of the first, which were told.

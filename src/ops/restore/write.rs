@@ -318,8 +318,7 @@ impl<'a> Writer<'a> {
         let dir = self.plan.target.made_dir(folder)?;
         loop {
             let n = self.temporary.fetch_add(1, Ordering::Relaxed);
-            // Hidden and ending in `.tmp`: SiYuan's snapshots and ours leave such files out.
-            let name = format!(".revu-{:08x}-{n:x}.tmp", *RUN);
+            let name = disk::temporary_name(*RUN, n);
             match dir.create(&name) {
                 Ok(file) => {
                     // At once, so that nobody reads what he could not read before.

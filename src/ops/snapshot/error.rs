@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use crate::ops::tags::TagError;
 use crate::repo::ObjectError;
 use crate::siyuan::lock::LockError as SiyuanLockError;
-use crate::store::StoreError;
 use crate::store::lock::LockError;
+use crate::store::{StoreError, StoreProblem};
 
 use super::read::Halt;
 use super::rules::RulesError;
@@ -53,13 +53,21 @@ pub enum SnapshotError {
     Siyuan(#[from] SiyuanLockError),
     /// A purge or another snapshot is at work, or the lock cannot be had.
     #[error(transparent)]
-    Locked(#[from] LockError),
+    Locked(LockError),
     /// SiYuan was started meanwhile, after all.
     #[error("SiYuan was started on the workspace meanwhile: quit it and make the snapshot again")]
     SiyuanStarted,
+    /// There is no room for it.
+    #[error(
+        "cannot make the snapshot: the disk of {place} is full, or a quota is used up: make room and make the snapshot again; `revu purge` frees what this attempt has stored"
+    )]
+    DiskFull {
+        /// The repository.
+        place: String,
+    },
     /// The repository cannot be read or written.
     #[error("cannot make the snapshot: {0}")]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// What is in the repository already cannot be read.
     #[error("cannot make the snapshot: {0}")]
     Object(#[from] ObjectError),
@@ -80,10 +88,36 @@ impl SnapshotError {
     }
 }
 
+impl From<StoreError> for SnapshotError {
+    fn from(e: StoreError) -> Self {
+        use io::ErrorKind::{QuotaExceeded, StorageFull};
+        match &e.problem {
+            StoreProblem::Unwritable(cause)
+                if matches!(cause.kind(), StorageFull | QuotaExceeded) =>
+            {
+                Self::DiskFull { place: e.place }
+            }
+            _ => Self::Store(e),
+        }
+    }
+}
+
+impl From<LockError> for SnapshotError {
+    fn from(e: LockError) -> Self {
+        match e {
+            LockError::Store(e) => match Self::from(e) {
+                Self::Store(e) => Self::Locked(LockError::Store(e)),
+                full => full,
+            },
+            e => Self::Locked(e),
+        }
+    }
+}
+
 impl From<Halt> for SnapshotError {
     fn from(halt: Halt) -> Self {
         match halt {
-            Halt::Store(e) => Self::Store(e),
+            Halt::Store(e) => e.into(),
             Halt::Stopped => Self::Stopped,
         }
     }

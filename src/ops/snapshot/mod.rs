@@ -26,6 +26,7 @@ mod error;
 mod groups;
 mod lines;
 mod lock;
+mod on_disk;
 mod pool;
 mod publish;
 mod read;
@@ -56,6 +57,7 @@ use state::{Place, State};
 use walk::{FolderIdentity, Walked, walk};
 
 pub use error::SnapshotError;
+pub use on_disk::PlainFolder;
 pub use rules::{IGNORE_FILE, RulesError};
 pub use summary::{FileProblem, ProblemKind, SkipKind, Skipped, SkippedKind, Summary};
 

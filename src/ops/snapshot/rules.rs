@@ -85,6 +85,11 @@ impl Rules {
         Ok(Self::Plain(PlainRules { excludes, notes: Mutex::default() }))
     }
 
+    /// Whether what a killed restore has left is ours to leave out. SiYuan's own rules do so.
+    pub fn leaves_temporaries(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
     /// Whether rules of a folder are to be asked for with [`Rules::chain`].
     pub fn has_files(&self) -> bool {
         matches!(self, Self::Plain(_))

@@ -120,7 +120,7 @@ pub enum SkipKind {
     NotUtf8,
     /// The rules of the profile or of the user say so.
     Excluded,
-    /// The repository itself, and revu's own cache.
+    /// The repository itself, revu's own cache, and what a killed restore has left.
     Own,
 }
 

@@ -8,9 +8,10 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::{Condvar, Mutex};
-use rustix::fs::{AtFlags, FileType, RawDir, fstat, statat};
+use rustix::fs::{AtFlags, FileType, RawDir, Stat, fstat, statat};
 use rustix::io::Errno;
 
+use crate::ops::disk::is_temporary_name;
 use crate::ops::{Monitor, Unit};
 
 use super::root::{Root, Seen};
@@ -57,6 +58,12 @@ impl FolderIdentity {
         use std::os::unix::fs::MetadataExt;
         let meta = std::fs::metadata(path).ok()?;
         Some(Self { dev: meta.dev(), ino: meta.ino() })
+    }
+}
+
+impl From<&Stat> for FolderIdentity {
+    fn from(stat: &Stat) -> Self {
+        Self { dev: stat.st_dev, ino: stat.st_ino }
     }
 }
 
@@ -201,7 +208,7 @@ impl Walk<'_> {
         };
         if !self.own.is_empty()
             && let Ok(stat) = fstat(&folder)
-            && self.own.contains(&FolderIdentity { dev: stat.st_dev, ino: stat.st_ino })
+            && self.own.contains(&FolderIdentity::from(&stat))
         {
             part.skipped.add(SkipKind::Own, shown());
             return Vec::new();
@@ -266,6 +273,10 @@ impl Walk<'_> {
         let path = format!("{parent}/{utf8}");
         let mut seen = None;
         if matches!(kind, FileType::RegularFile | FileType::Unknown) {
+            if self.rules.leaves_temporaries() && is_temporary_name(utf8) {
+                part.skipped.add(SkipKind::Own, path);
+                return;
+            }
             // Rules first: what they leave out need not be readable. A file system that does not
             // tell kinds in its listings has to be asked before.
             if kind == FileType::RegularFile && !self.rules.takes(&path, utf8, chain) {
