@@ -140,6 +140,12 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         let snapshot = &snapshots.list[*nth];
         let body = match body {
             Ok(body) => Some(body),
+            // A purge has removed it since the list was read.
+            Err(error)
+                if error.is_missing() && repo.snapshots_now()?.get(snapshot.head.id).is_none() =>
+            {
+                continue;
+            }
             Err(error) => {
                 repo.objects().tell(&error, || "its size and its files are not known".into());
                 damaged += 1;

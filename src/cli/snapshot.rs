@@ -332,6 +332,7 @@ impl From<SnapshotError> for Failure {
             SnapshotError::NotAFolder { .. } | SnapshotError::NoFiles { .. } => {
                 ("no_folder", FAILED)
             }
+            SnapshotError::DiskFull { .. } => ("disk_full", FAILED),
             SnapshotError::Stopped => ("interrupted", INTERRUPTED),
             SnapshotError::Object(_) => ("damaged", FAILED),
             _ => ("unwritable", FAILED),

@@ -60,11 +60,27 @@ pub enum StoreProblem {
     #[error("it has {0} bytes, which is absurd for what it should be")]
     TooLarge(u64),
     /// It could not be written.
-    #[error("it cannot be written: {0}")]
+    #[error("it cannot be written: {}", cure(.0))]
     Unwritable(Arc<std::io::Error>),
     /// Something has that key already.
     #[error("it is there already")]
     Exists,
+}
+
+/// What the system says, and what to do about it where that is known.
+fn cure(error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull => "the disk is full; make room and run this again".to_owned(),
+        ErrorKind::QuotaExceeded => {
+            "the disk quota is used up; make room and run this again".to_owned()
+        }
+        ErrorKind::ReadOnlyFilesystem => "its file system is mounted read-only".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "permission is denied; run this as the owner of the repository".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 impl StoreError {

@@ -106,6 +106,8 @@ impl Spec {
         };
         command
             .env("XDG_STATE_HOME", state)
+            // What another test has seen of a repository must not help this one.
+            .env("XDG_CACHE_HOME", state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
