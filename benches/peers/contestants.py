@@ -132,10 +132,12 @@ class Restic(WithProcess):
 
 class Revu(WithProcess):
     name = "revu"
-    keep_cache = True
 
     def command(self):
-        return [self.place.revu_program, "--repo", self.place.path("revu"), "mount", "-f", self.point]
+        return [*self.place.revu(self.repository()), "mount", "-f", self.point]
+
+    def repository(self):
+        return self.place.path("revu")
 
     def ready(self):
         return os.path.ismount(self.point)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 SOURCE = "linux-source-6.1"
 PASSPHRASE = "only for the benchmark"
+# Snapshots, files in each, and files that change from one to the next.
+MANY = {"full": (1000, 20_000, 200), "quick": (50, 1_000, 10)}
 
 
 def say(text):
@@ -38,8 +40,6 @@ class Place:
         self.env = dict(
             os.environ,
             LC_ALL="C",
-            REVU_PASSPHRASE=PASSPHRASE,
-            REVU_NEW_PASSPHRASE=PASSPHRASE,
             RESTIC_PASSWORD=PASSPHRASE,
             XDG_CACHE_HOME=str(self.work / "cache"),
             RESTIC_CACHE_DIR=str(self.work / "cache" / "restic"),
@@ -105,13 +105,36 @@ class Place:
     def fresh_repository(self, name, where):
         shutil.rmtree(where, ignore_errors=True)
         if name == "revu":
-            run(self.revu_program, "init", where, env=self.env)
+            # A key file: a passphrase is stretched, which takes a while each time on purpose.
+            key = self.key_file(where)
+            key.unlink(missing_ok=True)
+            run(self.revu_program, "init", "--profile", "plain", "--new-key-file", key, where, env=self.env)
         else:
             run("restic", "init", "-r", where, env=self.env)
 
+    def key_file(self, where):
+        return where.with_suffix(".key")
+
+    def revu(self, where):
+        """The program on a repository of its own."""
+        return [self.revu_program, "--repo", where, "--key-file", self.key_file(where)]
+
+    def many(self):
+        """The repository of many snapshots."""
+        where = self.path("many")
+        if not self.marked("many"):
+            say("building a repository of many snapshots")
+            shutil.rmtree(where, ignore_errors=True)
+            numbers = MANY["quick" if self.quick else "full"]
+            key = run(os.environ["REVU_MANY"], where, *numbers)
+            self.key_file(where).touch(mode=0o600)
+            self.key_file(where).write_text(key)
+            self.mark("many")
+        return where
+
     def backup_command(self, name, where):
         if name == "revu":
-            return [self.revu_program, "--repo", where, "snapshot", "--quiet", self.data]
+            return [*self.revu(where), "snapshot", "--quiet", self.data]
         return ["restic", "backup", "-q", "-r", where, "data"]
 
     def backup(self, name, where):

@@ -165,7 +165,7 @@ def restore(field):
     shutil.rmtree(target, ignore_errors=True)
     drop_caches()
     if field.name == "revu":
-        command = [place.revu_program, "--repo", place.path("revu"), "restore", "latest", "--to", target, "--quiet"]
+        command = [*place.revu(place.path("revu")), "restore", "latest", "--to", target, "--quiet"]
     else:
         command = ["restic", "restore", "latest", "-q", "-r", place.path("restic"), "--target", target]
     try:
@@ -176,7 +176,38 @@ def restore(field):
         shutil.rmtree(target, ignore_errors=True)
 
 
-MOUNTED = ("native", "squashfs", "restic", "revu")
+def many_first(field):
+    """From nothing to the list of many snapshots."""
+    where = field.place.many()
+    field.unmount()
+    drop_caches()
+    field.repository = lambda: where
+    try:
+        begun = time.monotonic()
+        field.mount()
+        os.listdir(field.point / "snapshots")
+        return time.monotonic() - begun
+    finally:
+        del field.repository
+
+
+def many_enter(field):
+    """The first list of one of them, seen once before by another process."""
+    where = field.place.many()
+    field.repository = lambda: where
+    try:
+        for nth in range(2):
+            field.cold()
+            folder = field.point / "snapshots"
+            names = sorted(os.listdir(folder))
+            begun = time.monotonic()
+            os.listdir(folder / names[len(names) // 2])
+            took = time.monotonic() - begun
+        return took
+    finally:
+        del field.repository
+
+
 ROWS = [
     Row("cat cold", "cat of the large file, cold", cold(cat)),
     Row("cat warm", "the same again", warm(cat)),
@@ -192,6 +223,8 @@ ROWS = [
     Row("memory", "resident memory after `ls`, `grep`, `cat`, MiB", None, who=("restic", "revu"), rounds=1),
     Row("backup first", "first snapshot", backup, who=("restic", "revu")),
     Row("backup again", "snapshot with nothing changed (native: `find -printf`)", backup_again, who=("native", "restic", "revu")),
+    Row("many first", "mount to the list of many snapshots, cold", many_first, who=("revu",)),
+    Row("many enter", "the first list of one of them, with the cache, cold", many_enter, who=("revu",)),
     Row("restore", "restore of the whole snapshot to disk, cold", restore, who=("restic", "revu")),
 ]
 
