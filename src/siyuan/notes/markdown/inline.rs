@@ -13,7 +13,7 @@ impl<'a> Out<'a> {
         match node.kind {
             Kind::Text => self.text(no),
             Kind::TextMark => self.mark(no),
-            Kind::Image => self.image(no),
+            Kind::Image | Kind::Link => self.image(no),
             Kind::Br => self.w.put("<br />"),
             Kind::HardBreak => self.w.put(if self.in_cell { "<br/>" } else { "\n" }),
             Kind::SoftBreak => self.w.newline(),
@@ -78,6 +78,7 @@ impl<'a> Out<'a> {
         })
     }
 
+    /// A picture, or a link in a database.
     fn image(&mut self, no: NodeNo) {
         let tree = self.tree;
         let part = |kind: Kind| -> String {
@@ -87,7 +88,8 @@ impl<'a> Out<'a> {
         let alt = bracketed(&part(Kind::LinkText));
         let place = part(Kind::LinkDest).replace(' ', "%20");
         let title = part(Kind::LinkTitle);
-        self.w.put(&format!("![{alt}]({place}"));
+        self.w.put(if tree[no].kind == Kind::Image { "![" } else { "[" });
+        self.w.put(&format!("{alt}]({place}"));
         if !title.is_empty() {
             self.w.put(&format!(" \"{}\"", title.replace('"', "&quot;")));
         }
@@ -101,7 +103,7 @@ pub(super) fn bracketed(text: &str) -> String {
 }
 
 /// A backslash before each letter that Markdown could take for a mark.
-pub(super) fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if matches!(

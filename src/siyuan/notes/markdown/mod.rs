@@ -15,6 +15,8 @@ mod refs;
 mod tables;
 mod writer;
 
+pub(super) use inline::escaped;
+
 use std::sync::Arc;
 
 use super::tree::{NoteError, Tree};

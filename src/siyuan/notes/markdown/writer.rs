@@ -89,15 +89,4 @@ impl Writer {
         let leading = top.len() - top.trim_start().len();
         top.drain(..leading);
     }
-
-    /// Where the last buffer stands now; for [`Self::since`].
-    pub fn mark(&self) -> usize {
-        self.buffers.last().map_or(0, String::len)
-    }
-
-    /// What was written into the last buffer since a mark, taken out again.
-    pub fn since(&mut self, mark: usize) -> String {
-        let top = self.top();
-        top.split_off(mark.min(top.len()))
-    }
 }
