@@ -8,9 +8,12 @@ pub mod head;
 pub mod json;
 pub mod kind;
 pub mod markdown;
+pub mod names;
+pub mod notebook;
 mod spec;
 pub mod text;
 pub mod tree;
 
 pub use head::Head;
+pub use notebook::Notebook;
 pub use tree::{NoteError, Tree};
