@@ -8,6 +8,7 @@
 //!   snapshots/<local time>/…
 //!   ids/<40 digits>/…
 //!   tags/<tag>/…
+//!   notes/<local time>/<notebook>/<title>.md
 //! ```
 //!
 //! # Inode numbers
@@ -18,10 +19,12 @@
 //! its place in a walk of that snapshot, so that no folder appears twice.
 
 mod attr;
+mod entries;
 mod error;
 pub mod escape;
 pub mod ino;
 mod listing;
+pub mod notes;
 mod slots;
 pub mod tree;
 #[expect(clippy::module_inception, reason = "the model itself, beside its parts")]

@@ -6,14 +6,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
 
-use crate::repo::{Bytes, File, FileNo, ReadError, Repository};
+use crate::repo::{Bytes, ReadError, Repository};
 
-use super::attr::{Attr, Entry, Item, Kind, Lifetime, Stats};
+use super::attr::{Attr, Entry, Item, Lifetime, Stats};
+use super::entries::{
+    child_entry, dir_attr, file_attr, forever, latest_attr, latest_entry, line_entry, root_attr,
+    short, view_attr, view_entry,
+};
 use super::escape::MAX_NAME;
 use super::ino::{self, Node, View};
-use super::listing::{Line, Listing};
+use super::listing::Listing;
+use super::notes::{Engine, NotesOptions, NotesView, Place};
 use super::slots::{Slot, Slots};
-use super::tree::{self, Child, Dir, Located, Shared};
+use super::tree::{self, Dir, Located, Shared};
 use super::{VfsError, xattr};
 
 /// How the tree is shown.
@@ -51,6 +56,7 @@ pub struct Vfs {
     refreshing: Mutex<()>,
     tell: Arc<OnceLock<Tell>>,
     size: super::attr::SizeMeter,
+    notes: Option<NotesView>,
 }
 
 impl std::fmt::Debug for Vfs {
@@ -64,6 +70,8 @@ const VIEWS: [(&str, View); 3] =
     [("ids", View::Ids), ("snapshots", View::Snapshots), ("tags", View::Tags)];
 
 const LATEST_NAME: &str = "latest";
+const NOTES_NAME: &str = "notes";
+const TAGS_NAME: &str = "tags";
 
 impl Vfs {
     /// The tree of `repo`, with its lists of snapshots and tags read.
@@ -71,6 +79,26 @@ impl Vfs {
     /// # Errors
     /// [`VfsError::Damaged`] where the repository cannot be listed.
     pub fn new(repo: Arc<Repository>, options: VfsOptions) -> Result<Self, VfsError> {
+        Self::build(repo, options, None)
+    }
+
+    /// The same, with the notes of SiYuan by their names beside it, where the repository holds some.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_notes(
+        repo: Arc<Repository>,
+        options: VfsOptions,
+        notes: NotesOptions,
+    ) -> Result<Self, VfsError> {
+        Self::build(repo, options, Some(notes))
+    }
+
+    fn build(
+        repo: Arc<Repository>,
+        options: VfsOptions,
+        notes: Option<NotesOptions>,
+    ) -> Result<Self, VfsError> {
         let tell: Arc<OnceLock<Tell>> = Arc::default();
         repo.on_correction({
             let tell = Arc::clone(&tell);
@@ -80,7 +108,14 @@ impl Vfs {
                 }
             })
         });
+        let notes = notes.map(|options| {
+            let NotesOptions { links, vault, facts } = options;
+            // Times in notes are those of the clock on the wall, whatever snapshots are called.
+            let zone = TimeZone::system();
+            NotesView::new(Engine::new(Arc::clone(&repo), zone, links, vault, facts))
+        });
         let vfs = Self {
+            notes,
             repo,
             zone: if options.utc { TimeZone::UTC } else { TimeZone::system() },
             slots: Slots::default(),
@@ -132,10 +167,15 @@ impl Vfs {
         }
         // Later than before, whatever the clock does: the kernel sees by it that the list changed.
         let mtime_ns = now_ns().max(old.mtime_ns + 1);
-        let fresh = Arc::new(Listing::new(&snapshots, &self.zone, &self.slots, mtime_ns));
+        let has_notes = self.notes.as_ref().is_some_and(|n| n.is_present(&self.repo, &snapshots));
+        let fresh = Listing::new(&snapshots, &self.zone, &self.slots, mtime_ns, has_notes);
+        let fresh = Arc::new(fresh);
         *self.listing.write() = Arc::clone(&fresh);
         self.slots.sweep(|id| snapshots.get(id).is_some());
         self.shared.sweep();
+        if let Some(notes) = &self.notes {
+            notes.sweep(|id| snapshots.get(id).is_some());
+        }
         if let Some(tell) = self.tell.get() {
             fresh.changes_since(&old).into_iter().for_each(tell);
         }
@@ -153,6 +193,37 @@ impl Vfs {
         })
     }
 
+    /// The view of notes, where there is one.
+    pub fn notes(&self) -> Option<&NotesView> {
+        self.notes.as_ref()
+    }
+
+    /// Asks the view of notes about a folder, if the slot is one of its. `None` where it is not.
+    fn in_notes<R>(
+        &self,
+        slot: u32,
+        ask: impl FnOnce(&NotesView, Place<'_>) -> Result<R, VfsError>,
+    ) -> Option<Result<R, VfsError>> {
+        let found = match self.slots.get(slot) {
+            Some(found) => found,
+            None => return Some(Err(VfsError::Stale)),
+        };
+        let depth = match found.view {
+            View::Notes => 1,
+            View::NotesTags => 2,
+            View::Snapshots | View::Ids | View::Tags => return None,
+        };
+        let notes = self.notes.as_ref()?;
+        Some(
+            self.root_of(&found)
+                .and_then(|root| ask(notes, Place { slot, id: found.id, depth, root: &root })),
+        )
+    }
+
+    fn of_notes(&self) -> Result<&NotesView, VfsError> {
+        self.notes.as_ref().ok_or(VfsError::Stale)
+    }
+
     fn folder(&self, slot: u32, nth: u32) -> Result<(Slot, Located), VfsError> {
         let slot = self.slots.get(slot).ok_or(VfsError::Stale)?;
         let located = self.root_of(&slot)?.locate(nth).ok_or(VfsError::Stale)?;
@@ -166,17 +237,28 @@ impl Vfs {
     /// [`VfsError::NameTooLong`], [`VfsError::Stale`], [`VfsError::Damaged`].
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Entry, VfsError> {
         let node = ino::node(parent).ok_or(VfsError::Stale)?;
-        if name.len() > MAX_NAME && !matches!(node, Node::Latest | Node::File(_)) {
+        if name.len() > MAX_NAME && node.is_folder() {
             return Err(VfsError::NameTooLong);
         }
         match node {
             Node::Root => self.lookup_in_root(name),
+            Node::View(View::Notes) if name == TAGS_NAME.as_bytes() => {
+                Ok(view_entry(View::NotesTags, &*self.listing()?))
+            }
+            Node::View(View::Notes) if name == LATEST_NAME.as_bytes() => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::NotFound(Lifetime::Short))?;
+                Ok(latest_entry(ino::NOTES_LATEST, target, &listing))
+            }
             Node::View(view) => {
                 let listing = self.listing()?;
                 let line = listing.find(view, name).ok_or(VfsError::NotFound(Lifetime::Short))?;
                 Ok(line_entry(line))
             }
             Node::Folder { slot, nth } => {
+                if let Some(found) = self.in_notes(slot, |n, place| n.lookup(place, nth, name)) {
+                    return found;
+                }
                 let (_, located) = self.folder(slot, nth)?;
                 let absent = VfsError::NotFound(Lifetime::Forever);
                 // Names in a repository are text; what is not, is not there.
@@ -187,7 +269,7 @@ impl Vfs {
                     Ok(child_entry(slot, nth, &child, files))
                 })
             }
-            Node::Latest | Node::File(_) => Err(VfsError::NotADir),
+            _ => Err(VfsError::NotADir),
         }
     }
 
@@ -198,7 +280,13 @@ impl Vfs {
         }
         if name == LATEST_NAME.as_bytes() {
             let target = listing.latest.as_ref().ok_or(VfsError::NotFound(Lifetime::Short))?;
-            return Ok(latest_entry(target, &listing));
+            return Ok(latest_entry(ino::LATEST, target, &listing));
+        }
+        if name == NOTES_NAME.as_bytes() && self.notes.is_some() {
+            return match listing.has_notes {
+                true => Ok(view_entry(View::Notes, &listing)),
+                false => Err(VfsError::NotFound(Lifetime::Short)),
+            };
         }
         Err(VfsError::NotFound(Lifetime::Forever))
     }
@@ -214,7 +302,21 @@ impl Vfs {
             Node::Latest => {
                 let listing = self.listing()?;
                 let target = listing.latest.as_ref().ok_or(VfsError::Stale)?;
-                Ok((latest_attr(target, &listing), Lifetime::Short))
+                Ok((latest_attr(ino, target, &listing), Lifetime::Short))
+            }
+            Node::NotesLatest => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::Stale)?;
+                Ok((latest_attr(ino, target, &listing), Lifetime::Short))
+            }
+            Node::Text(no) => Ok((self.of_notes()?.text_attr(no)?, Lifetime::Forever)),
+            Node::Opened(no) => Ok((self.of_notes()?.opened_attr(no)?, Lifetime::Forever)),
+            Node::Locked { slot, nth } => {
+                Ok((self.of_notes()?.locked_attr(slot, nth), Lifetime::Forever))
+            }
+            Node::Assets { slot, nth } => {
+                let attr = self.in_notes(slot, |notes, place| notes.link_attr(place, nth));
+                Ok((attr.ok_or(VfsError::Stale)??, Lifetime::Forever))
             }
             Node::Folder { slot, nth: 0 } => {
                 let found = self.slots.get(slot).ok_or(VfsError::Stale)?;
@@ -243,6 +345,15 @@ impl Vfs {
                 let target = listing.latest.clone();
                 Ok(target.ok_or(VfsError::NotFound(Lifetime::Short))?.into_bytes())
             }
+            Node::NotesLatest => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::NotFound(Lifetime::Short))?;
+                Ok(target.as_bytes().to_vec())
+            }
+            Node::Assets { slot, nth } => {
+                let target = self.in_notes(slot, |notes, place| notes.readlink(place, nth));
+                Ok(target.ok_or(VfsError::Stale)??.into_bytes())
+            }
             _ => Err(VfsError::NotALink),
         }
     }
@@ -263,7 +374,7 @@ impl Vfs {
             Node::Root => self.read_root(offset, take),
             Node::View(view) => self.read_view(view, offset, take),
             Node::Folder { slot, nth } => self.read_folder(ino, slot, nth, offset, take),
-            Node::Latest | Node::File(_) => Err(VfsError::NotADir),
+            _ => Err(VfsError::NotADir),
         }
     }
 
@@ -276,12 +387,14 @@ impl Vfs {
         let root = short(root_attr(&listing));
         let [ids, snapshots, tags] = VIEWS;
         let view = |(name, view): (&'static str, View)| (name, view_entry(view, &listing));
-        let latest = listing.latest.as_ref().map(|target| latest_entry(target, &listing));
+        let latest =
+            listing.latest.as_ref().map(|target| latest_entry(ino::LATEST, target, &listing));
         let lines = [
             Some((".", root)),
             Some(("..", root)),
             Some(view(ids)),
             latest.map(|entry| (LATEST_NAME, entry)),
+            listing.has_notes.then(|| (NOTES_NAME, view_entry(View::Notes, &listing))),
             Some(view(snapshots)),
             Some(view(tags)),
         ];
@@ -310,11 +423,21 @@ impl Vfs {
             }
         }
         if offset <= 1 {
-            let entry = short(root_attr(&listing));
+            let entry = match view {
+                View::NotesTags => view_entry(View::Notes, &listing),
+                _ => short(root_attr(&listing)),
+            };
             if !take(Item { name: b"..", entry, next: FIRST }) {
                 return Ok(());
             }
         }
+        let offset = match view {
+            View::Notes => match self.read_notes_head(&listing, offset, take) {
+                Some(offset) => offset,
+                None => return Ok(()),
+            },
+            _ => offset,
+        };
         let lines = listing.lines(view);
         let from = match offset.checked_sub(FIRST) {
             None | Some(0) => 0,
@@ -333,6 +456,30 @@ impl Vfs {
             }
         }
         Ok(())
+    }
+
+    /// The two lines of `notes/` that are no snapshots. Gives the offset to go on at, unless the
+    /// listing ends here.
+    fn read_notes_head(
+        &self,
+        listing: &Listing,
+        offset: u64,
+        take: &mut dyn FnMut(Item<'_>) -> bool,
+    ) -> Option<u64> {
+        let latest = listing.latest_name();
+        let latest = latest.map(|target| latest_entry(ino::NOTES_LATEST, target, listing));
+        let tags = Some(view_entry(View::NotesTags, listing));
+        for (at, (name, entry)) in
+            [(LATEST_NAME, latest), (TAGS_NAME, tags)].into_iter().enumerate()
+        {
+            let place = NOTES_HEAD + at as u64;
+            let done = offset > place || (offset > FIRST && offset < NOTES_HEAD);
+            let Some(entry) = entry.filter(|_| !done) else { continue };
+            if !take(Item { name: name.as_bytes(), entry, next: place + 1 }) {
+                return None;
+            }
+        }
+        Some(if offset >= NOTES_HEAD { FIRST } else { offset })
     }
 
     fn read_folder(
@@ -359,6 +506,9 @@ impl Vfs {
                 return Ok(());
             }
         }
+        if let Some(listed) = self.in_notes(slot, |n, place| n.readdir(place, nth, offset, take)) {
+            return listed;
+        }
         let from = usize::try_from(offset.saturating_sub(FIRST)).unwrap_or(usize::MAX);
         self.repo.catalog().with_files(|files| {
             for i in from..located.dir.len() {
@@ -384,7 +534,12 @@ impl Vfs {
                 ReadError::NoSuchFile => VfsError::Stale,
                 e => VfsError::Damaged(e.to_string()),
             }),
-            Node::Latest => Err(VfsError::NotFound(Lifetime::Short)),
+            Node::Text(no) => self.of_notes()?.read_text(no, offset, len),
+            Node::Opened(no) => self.of_notes()?.read_opened(no, offset, len),
+            Node::Locked { .. } => Ok(self.of_notes()?.read_locked(offset, len)),
+            Node::Latest | Node::NotesLatest | Node::Assets { .. } => {
+                Err(VfsError::NotFound(Lifetime::Short))
+            }
             Node::Root | Node::View(_) | Node::Folder { .. } => Err(VfsError::IsADir),
         }
     }
@@ -430,67 +585,12 @@ impl Vfs {
 
 /// Offset of the first line after `.` and `..`.
 const FIRST: u64 = 2;
+/// Offset of the lines of `notes/` that are no snapshots. Beyond all slots, so that it is none.
+const NOTES_HEAD: u64 = 1 << 40;
 
 fn now_ns() -> i128 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
     }
-}
-
-fn short(attr: Attr) -> Entry {
-    Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Short }
-}
-
-fn forever(attr: Attr) -> Entry {
-    Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Forever }
-}
-
-fn dir_attr(ino: u64, mtime_ms: i64) -> Attr {
-    Attr { ino, kind: Kind::Dir, size: 0, mtime_ns: i128::from(mtime_ms) * 1_000_000 }
-}
-
-fn root_attr(listing: &Listing) -> Attr {
-    Attr { ino: ino::ROOT, kind: Kind::Dir, size: 0, mtime_ns: listing.mtime_ns }
-}
-
-fn view_attr(view: View, listing: &Listing) -> Attr {
-    Attr { ino: view.ino(), kind: Kind::Dir, size: 0, mtime_ns: listing.mtime_ns }
-}
-
-fn view_entry(view: View, listing: &Listing) -> Entry {
-    short(view_attr(view, listing))
-}
-
-fn latest_attr(target: &str, listing: &Listing) -> Attr {
-    let size = target.len() as u64;
-    Attr { ino: ino::LATEST, kind: Kind::Symlink, size, mtime_ns: listing.mtime_ns }
-}
-
-fn latest_entry(target: &str, listing: &Listing) -> Entry {
-    let attr = latest_attr(target, listing);
-    Entry { attr, name_lifetime: Lifetime::Short, attr_lifetime: Lifetime::Short }
-}
-
-/// A snapshot never changes, but its name may lead elsewhere or nowhere.
-fn line_entry(line: &Line) -> Entry {
-    let attr = dir_attr(ino::folder(line.slot, 0), line.created);
-    Entry { attr, name_lifetime: Lifetime::Short, attr_lifetime: Lifetime::Forever }
-}
-
-fn child_entry(slot: u32, parent: u32, child: &Child, files: &[File]) -> Entry {
-    forever(match child {
-        Child::Dir(dir, first) => dir_attr(ino::folder(slot, parent + first), dir.newest()),
-        Child::File(no) => file_attr(*no, &files[no.0 as usize]),
-    })
-}
-
-/// A file whose record is damaged says that it has one byte: a file of none would never be read,
-/// and so copied without an error.
-fn file_attr(no: FileNo, file: &File) -> Attr {
-    let (size, updated) = match file {
-        File::Known(entry) => (entry.size, entry.updated),
-        File::Bad(_) => (1, 0),
-    };
-    Attr { ino: ino::file(no), kind: Kind::File, size, mtime_ns: i128::from(updated) * 1_000_000 }
 }

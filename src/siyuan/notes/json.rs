@@ -280,7 +280,10 @@ impl<'a> Reader<'a> {
 fn escaped<'a>(rest: &'a str, text: &mut String) -> Option<&'a str> {
     let unit = |text: &str| -> Option<u32> {
         let digits = text.get(..4)?;
-        digits.bytes().all(|b| b.is_ascii_hexdigit()).then(|| u32::from_str_radix(digits, 16).ok())?
+        digits
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit())
+            .then(|| u32::from_str_radix(digits, 16).ok())?
     };
     let first = unit(rest)?;
     let rest = &rest[4..];
@@ -291,7 +294,8 @@ fn escaped<'a>(rest: &'a str, text: &mut String) -> Option<&'a str> {
         text.push(letter);
         return Some(rest);
     }
-    let second = rest.strip_prefix("\\u").and_then(unit).filter(|low| (0xdc00..0xe000).contains(low));
+    let second =
+        rest.strip_prefix("\\u").and_then(unit).filter(|low| (0xdc00..0xe000).contains(low));
     match second {
         Some(low) if first < 0xdc00 => {
             let letter = char::from_u32(0x10000 + ((first - 0xd800) << 10) + (low - 0xdc00));
@@ -328,7 +332,9 @@ mod tests {
 
     #[test]
     fn objects_and_arrays() {
-        let mut json = Reader::new("\u{feff} {\"a\": [1, -2, true, null], \"b\":{\"c\":[[{}]]}, \"d\":\"x\"} ");
+        let mut json = Reader::new(
+            "\u{feff} {\"a\": [1, -2, true, null], \"b\":{\"c\":[[{}]]}, \"d\":\"x\"} ",
+        );
         assert!(json.object().unwrap());
         assert_eq!(json.key().unwrap().unwrap(), "a");
         assert!(json.array().unwrap());

@@ -3,6 +3,7 @@
 //! Pure functions of bytes: nothing here knows where a note comes from. What a note needs of others
 //! (embedded blocks, databases) it asks of a [`markdown::Library`]. Facts are those of SiYuan 3.7.3.
 
+pub mod crypt;
 pub mod databases;
 pub mod head;
 pub mod json;

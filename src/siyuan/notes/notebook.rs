@@ -49,9 +49,8 @@ mod tests {
         let plain = Notebook::parse(br#"{"name":"Field notes","encrypted":false,"boxCrypt":null}"#);
         assert_eq!(plain.name, "Field notes");
         assert!(!plain.encrypted);
-        let locked = Notebook::parse(
-            br#"{"name":"S","encrypted":true,"boxCrypt":{"wrappedDEK":"QQ=="}}"#,
-        );
+        let locked =
+            Notebook::parse(br#"{"name":"S","encrypted":true,"boxCrypt":{"wrappedDEK":"QQ=="}}"#);
         assert!(locked.encrypted);
         assert_eq!(locked.wrapped_key.as_deref(), Some("QQ=="));
         assert_eq!(Notebook::parse(b"{}"), Notebook::default());

@@ -94,7 +94,8 @@ mod tests {
             assert!(!is_punctuation(no), "{no}");
         }
         assert!(is_id("20261122011313-ydks3rf"));
-        for no in ["", "20261122011313-ydks3r", "20261122011313-YDKS3RF", "2026112201131x-ydks3rf"] {
+        for no in ["", "20261122011313-ydks3r", "20261122011313-YDKS3RF", "2026112201131x-ydks3rf"]
+        {
             assert!(!is_id(no));
         }
     }

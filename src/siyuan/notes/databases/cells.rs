@@ -99,7 +99,8 @@ impl<'a> Cells<'a> {
             "number" => plain(number(key, value)),
             "date" => plain(self.date_range(value)),
             "select" | "mSelect" => {
-                let names: Vec<_> = list(value, "mSelect").iter().map(|v| text(v, "content")).collect();
+                let names: Vec<_> =
+                    list(value, "mSelect").iter().map(|v| text(v, "content")).collect();
                 plain(names.join(" "))
             }
             "checkbox" => {
@@ -192,7 +193,9 @@ pub(super) fn number_of(value: &Value) -> Option<f64> {
 }
 
 fn number(key: &Key<'_>, value: &Value) -> String {
-    number_of(value).map(|number| formatted(number, text(key.json, "numberFormat"))).unwrap_or_default()
+    number_of(value)
+        .map(|number| formatted(number, text(key.json, "numberFormat")))
+        .unwrap_or_default()
 }
 
 /// A number as a column shows it.

@@ -73,11 +73,7 @@ struct Table {
     rows: Vec<Vec<Cell>>,
 }
 
-fn table(
-    database: &Database,
-    view: &serde_json::Value,
-    library: &dyn Library,
-) -> Option<Table> {
+fn table(database: &Database, view: &serde_json::Value, library: &dyn Library) -> Option<Table> {
     let columns = database.columns(view);
     let items = rows::of_view(database, view, library);
     if columns.is_empty() || columns.len().saturating_mul(items.len()) > MOST_CELLS {

@@ -38,9 +38,8 @@ pub(super) fn rollup(cells: &Cells<'_>, key: &Key<'_>, item: &Item<'_>) -> Strin
             return String::new();
         }
         let column = Column { key: target, wrap: false };
-        let values: Vec<String> = related(other, ids)
-            .map(|item| there.cell(&column, &item, 0).plain())
-            .collect();
+        let values: Vec<String> =
+            related(other, ids).map(|item| there.cell(&column, &item, 0).plain()).collect();
         let numbers: Vec<f64> = related(other, ids)
             .filter_map(|item| cells::number_of(there.value(&target, &item)?))
             .collect();
@@ -117,7 +116,9 @@ fn calculated(operator: &str, values: Vec<String>, mut numbers: Vec<f64>, format
         "Unchecked" => (count - filled).to_string(),
         "Percent checked" => percent(filled),
         "Percent unchecked" => percent(count - filled),
-        "Earliest" => values.into_iter().filter(|value| !value.is_empty()).min().unwrap_or_default(),
+        "Earliest" => {
+            values.into_iter().filter(|value| !value.is_empty()).min().unwrap_or_default()
+        }
         "Latest" => values.into_iter().max().unwrap_or_default(),
         "Average" | "Median" => String::new(),
         _ => values.join(", "),

@@ -25,7 +25,9 @@ pub(super) fn all(database: &Database) -> Vec<Item<'_>> {
     let mut items: Vec<Item<'_>> = Vec::new();
     for key in database.keys().filter(|key| key.kind == "block") {
         for value in key.values {
-            let Some(block) = value.get("block").filter(|block| block.is_object()) else { continue };
+            let Some(block) = value.get("block").filter(|block| block.is_object()) else {
+                continue;
+            };
             let is_detached = flag(value, "isDetached");
             let (id, bound) = (text(value, "blockID"), text(block, "id"));
             if !id.is_empty() && (is_detached || !bound.is_empty()) {
@@ -54,13 +56,16 @@ pub(super) fn of_view<'a>(
     let sorts = model::of_view(view, "sorts");
     let keys: Vec<_> = sorts
         .iter()
-        .filter_map(|sort| Some((database.key(text(sort, "column"))?, text(sort, "order") == "DESC")))
+        .filter_map(|sort| {
+            Some((database.key(text(sort, "column"))?, text(sort, "order") == "DESC"))
+        })
         .collect();
     if !keys.is_empty() {
         let mut ranked: Vec<_> = items
             .into_iter()
             .map(|item| {
-                let rank: Vec<_> = keys.iter().map(|(key, _)| filters::rank(&cells, key, &item)).collect();
+                let rank: Vec<_> =
+                    keys.iter().map(|(key, _)| filters::rank(&cells, key, &item)).collect();
                 (rank, item)
             })
             .collect();

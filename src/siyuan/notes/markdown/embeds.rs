@@ -27,7 +27,8 @@ fn embed_within(
         if tree[no].kind != Kind::BlockQueryEmbed {
             continue;
         }
-        let script = tree[no].children.iter().find(|c| tree[**c].kind == Kind::BlockQueryEmbedScript);
+        let script =
+            tree[no].children.iter().find(|c| tree[**c].kind == Kind::BlockQueryEmbedScript);
         let script = script.map_or("", |c| &tree[*c].data);
         let query = text::property(script).trim().to_owned();
         let mode = tree[no].property("custom-heading-mode").and_then(|mode| mode.parse().ok());
@@ -121,9 +122,8 @@ fn blocks_shown(tree: &Tree, target: NodeNo, mode: u8) -> Vec<NodeNo> {
             let siblings = &tree[tree[target].parent].children;
             let after = siblings.iter().skip_while(|no| **no != target).skip(1);
             let level = tree[target].level;
-            let section = after.take_while(|no| {
-                tree[**no].kind != Kind::Heading || tree[**no].level > level
-            });
+            let section =
+                after.take_while(|no| tree[**no].kind != Kind::Heading || tree[**no].level > level);
             match mode {
                 1 => vec![target],
                 2 => section.copied().collect(),

@@ -106,10 +106,7 @@ pub(super) fn bracketed(text: &str) -> String {
 pub fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
-        if matches!(
-            letter,
-            '*' | '_' | '\\' | '~' | '$' | '=' | '^' | '<' | '>' | '`'
-        ) {
+        if matches!(letter, '*' | '_' | '\\' | '~' | '$' | '=' | '^' | '<' | '>' | '`') {
             escaped.push('\\');
         }
         escaped.push(letter);

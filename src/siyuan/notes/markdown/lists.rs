@@ -50,7 +50,8 @@ impl Out<'_> {
         }
         let numbered = list.typ == ORDERED || (list.typ == TASKS && list.bullet == 0);
         if numbered {
-            let delimiter = if list.delimiter.is_ascii() { char::from(list.delimiter) } else { '.' };
+            let delimiter =
+                if list.delimiter.is_ascii() { char::from(list.delimiter) } else { '.' };
             self.w.put(&list.number.to_string());
             self.w.put_char(delimiter);
             self.w.put(" ");

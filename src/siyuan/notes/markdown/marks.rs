@@ -83,8 +83,11 @@ impl Out<'_> {
             },
             "inline-memo" => Parts { open: stored, ..Parts::default() },
             "text" => {
-                let attributes: String =
-                    node.properties.iter().map(|(name, value)| format!(" {name}=\"{value}\"")).collect();
+                let attributes: String = node
+                    .properties
+                    .iter()
+                    .map(|(name, value)| format!(" {name}=\"{value}\""))
+                    .collect();
                 Parts {
                     open: format!("<span data-type=\"text\"{attributes}>"),
                     content: stored,

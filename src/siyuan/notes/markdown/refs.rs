@@ -26,12 +26,7 @@ impl Index {
 }
 
 /// What stands for the reference in the node `no`.
-pub(super) fn anchor(
-    tree: &Tree,
-    no: NodeNo,
-    library: &dyn Library,
-    index: &mut Index,
-) -> String {
+pub(super) fn anchor(tree: &Tree, no: NodeNo, library: &dyn Library, index: &mut Index) -> String {
     let extra = tree[no].extra();
     let text = text::decode(&extra.text);
     if !text.is_empty() {

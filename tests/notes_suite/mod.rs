@@ -1,0 +1,5 @@
+//! See `tests/notes.rs`.
+
+mod markdown;
+mod support;
+mod view;
