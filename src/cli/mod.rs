@@ -32,6 +32,7 @@ pub mod man;
 pub mod mount;
 pub mod mounts;
 pub mod new_secret;
+mod notebooks;
 pub mod prompt;
 pub mod purge;
 pub mod restore;

@@ -69,7 +69,7 @@ fn there_and_back() {
     let point = place.0.path("past");
     let mounted = place.mount(&["past"]).ok();
     assert_eq!(mounted.stdout, "", "the user knows where it is");
-    assert_eq!(names(&point), ["ids", "latest", "snapshots", "tags"]);
+    assert_eq!(names(&point), ["ids", "latest", "notes", "snapshots", "tags"]);
     assert_eq!(names(&point.join("snapshots")), GOLDEN_NAMES);
     assert_eq!(fs::read_to_string(point.join("latest/later.txt")).unwrap(), "five\n");
 

@@ -1,5 +1,6 @@
 //! See `tests/notes.rs`.
 
+mod encrypted;
 mod markdown;
 mod support;
 mod view;

@@ -38,6 +38,16 @@ impl Notebook {
         let wrapped_key = wrapped.and_then(Value::as_str).map(str::to_owned);
         Self { name, encrypted, wrapped_key }
     }
+
+    /// Takes over what the copy of its wrapped key says, which only encrypted notebooks have.
+    pub fn add_backup(&mut self, json: &[u8]) {
+        self.encrypted = true;
+        if self.wrapped_key.is_none() {
+            let json = serde_json::from_slice::<Value>(json).ok();
+            self.wrapped_key =
+                json.and_then(|json| Some(json.get("wrappedDEK")?.as_str()?.to_owned()));
+        }
+    }
 }
 
 #[cfg(test)]

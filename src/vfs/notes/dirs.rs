@@ -122,13 +122,8 @@ pub(super) fn notebook(engine: &Engine, folder: &Arc<Dir>) -> Notebook {
     };
     let mut known =
         read(".siyuan/conf.json").map(|json| Notebook::parse(&json)).unwrap_or_default();
-    if known.wrapped_key.is_none()
-        && let Some(backup) = read(crypt::BACKUP)
-    {
-        known.encrypted = true;
-        let json: Option<serde_json::Value> = serde_json::from_slice(&backup).ok();
-        let wrapped = json.and_then(|json| json.get("wrappedDEK")?.as_str().map(str::to_owned));
-        known.wrapped_key = wrapped;
+    if let Some(backup) = read(crypt::BACKUP) {
+        known.add_backup(&backup);
     }
     known
 }

@@ -13,11 +13,13 @@ mod library;
 mod links;
 pub mod shelf;
 mod text_cache;
+mod unlock;
 mod view;
 
 pub use engine::Engine;
 pub use facts::{Fact, Facts, Forgetful};
 pub use shelf::Shelf;
+pub use unlock::{UnlockError, unlock};
 pub use view::{NotesView, Place};
 
 use std::sync::Arc;
