@@ -20,6 +20,7 @@ use super::super::VfsError;
 use super::dirs::Dirs;
 use super::facts::{Fact, Facts};
 use super::library::{Asked, Reading};
+use super::links::{self, Shown};
 use super::shelf::{self, Shelf};
 use super::text_cache::TextCache;
 
@@ -264,6 +265,19 @@ impl Engine {
     pub fn texts(&self, notes: &[FileNo], shelf: &Shelf) -> Vec<Result<Text, VfsError>> {
         self.about(notes);
         parallel::map(notes, |no| self.text(*no, shelf))
+    }
+
+    /// The Markdown of a note in a snapshot.
+    ///
+    /// # Errors
+    /// [`VfsError::Damaged`] where its file cannot be read.
+    pub fn markdown(&self, no: FileNo, shelf: &Shelf) -> Result<Arc<[u8]>, VfsError> {
+        self.bytes(self.text(no, shelf)?.no)
+    }
+
+    /// All notes of a snapshot by their names, and the names of its locked notebooks.
+    pub fn all(&self, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
+        links::all(self, shelf)
     }
 
     fn known(&self, text: TextNo) -> Option<(Arc<Asked>, u64, i64)> {

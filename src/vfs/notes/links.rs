@@ -52,6 +52,51 @@ pub(super) fn shown_path(engine: &Engine, shelf: &Shelf, note: FileNo) -> Option
     Some(shown)
 }
 
+/// A note as the view shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// The names that lead to it from the folder of its snapshot, `.md` included.
+    pub path: String,
+    /// Its ID.
+    pub id: Box<str>,
+    /// The ID of its notebook.
+    pub notebook: Box<str>,
+    /// Its file.
+    pub note: FileNo,
+}
+
+/// All notes of a snapshot by their names, but for those of locked notebooks: of these the names of the
+/// notebooks.
+pub(super) fn all(engine: &Engine, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
+    let (mut shown, mut locked) = (Vec::new(), Vec::new());
+    let mut left =
+        vec![(Arc::clone(&shelf.root), Role::Snapshot, String::new(), Box::<str>::default())];
+    while let Some((here, role, prefix, notebook)) = left.pop() {
+        for line in &engine.dirs().get(engine, &here, role).lines {
+            let path = format!("{prefix}{}", line.name);
+            match line.what {
+                What::Note(note) => {
+                    let (id, notebook) = (line.id.clone(), notebook.clone());
+                    shown.push(Shown { path, id, notebook, note });
+                }
+                What::Folder(first) => {
+                    if let Some(found) = here.locate(first) {
+                        let own = match role {
+                            Role::Snapshot => line.id.clone(),
+                            _ => notebook.clone(),
+                        };
+                        left.push((found.dir, Role::Notes, format!("{path}/"), own));
+                    }
+                }
+                What::Locked(_) => locked.push(line.name.to_string()),
+                What::Opened(_) | What::HowToUnlock => {}
+            }
+        }
+    }
+    shown.sort_by(|a, b| a.path.cmp(&b.path));
+    (shown, locked)
+}
+
 /// A name in a link.
 fn encoded(name: &str) -> String {
     let mut link = String::with_capacity(name.len());

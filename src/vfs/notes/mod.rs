@@ -18,6 +18,7 @@ mod view;
 
 pub use engine::Engine;
 pub use facts::{Fact, Facts, Forgetful};
+pub use links::Shown;
 pub use shelf::Shelf;
 pub use unlock::{UnlockError, unlock};
 pub use view::{NotesView, Place};
