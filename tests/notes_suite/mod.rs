@@ -1,6 +1,8 @@
 //! See `tests/notes.rs`.
 
+mod cli;
 mod encrypted;
 mod markdown;
+mod mounted;
 mod support;
 mod view;

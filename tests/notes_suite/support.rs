@@ -100,7 +100,11 @@ pub const BOX: &str = "20260101000000-boxaaaa";
 
 impl Notes {
     pub fn new() -> Self {
-        Self { maker: Maker::new(Store::memory()), clock: std::cell::Cell::new(1_000) }
+        Self::at(Maker::new(Store::memory()))
+    }
+
+    pub fn at(maker: Maker) -> Self {
+        Self { maker, clock: std::cell::Cell::new(1_000) }
     }
 
     fn tick(&self) -> i64 {
