@@ -103,7 +103,7 @@ fn a_mount_point_of_our_own_is_printed() {
     assert!(names(&point.join("snapshots")).contains(&"2024-04-30T23.01.40Z".to_owned()));
     let json = place.mount(&["--json"]).ok().json();
     let second = PathBuf::from(json[0]["summary"]["mountpoint"].as_str().unwrap());
-    assert_eq!(names(&second).len(), 4);
+    assert_eq!(names(&second).len(), 5);
     assert!(json[0]["summary"]["pid"].as_u64().unwrap() > 1);
     for point in [&point, &second] {
         place.umount(point).ok();

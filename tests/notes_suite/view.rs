@@ -195,3 +195,38 @@ fn each_version_of_a_note_is_rendered_once_in_all_snapshots_of_the_guide() {
     }
     assert_eq!(vfs.notes().unwrap().engine().made(), made, "all of them are in the cache");
 }
+
+#[test]
+fn databases_are_tables() {
+    let notes = Notes::new();
+    let database = |id: &str, name: &str, more: serde_json::Value| {
+        let json = serde_json::json!({"id": id, "name": name, "viewID": "v", "keyValues": [
+            {"key": {"id": "k", "name": "Name", "type": "block"}, "values": [
+                {"blockID": "r", "isDetached": true, "block": {"id": "r", "content": "a, \"b\""}},
+                {"blockID": "s", "isDetached": true, "block": {"id": "s", "content": "c"}}]}, more],
+            "views": [{"id": "v", "type": "table", "itemIds": ["s", "r"],
+                "table": {"columns": [{"id": "k"}, {"id": "l"}]}}]});
+        notes.maker.file(&format!("/storage/av/{id}.json"), 1_000, json.to_string().as_bytes(), 100)
+    };
+    let (one, two) = ("20260101000000-dataaaa", "20260101000000-databbb");
+    let number = serde_json::json!({"key": {"id": "l", "name": "Cost", "type": "number"}, "values": [
+        {"blockID": "r", "number": {"content": 2.5, "isNotEmpty": true}}]});
+    let relation = serde_json::json!({"key": {"id": "l", "name": "Of", "type": "relation",
+        "relation": {"avID": one}}, "values": [
+        {"blockID": "s", "relation": {"blockIDs": ["s", "r", "gone"]}}]});
+    let records = [
+        notes.notebook(BOX, "Book"),
+        notes.note(&format!("{BOX}/{A}"), "Note", "x"),
+        database(one, "Costs", number),
+        database(two, "", relation),
+    ];
+    notes.snapshot(1_000, &records);
+    let vfs = notes.tree();
+    let top = "notes/1970-01-01T00.00.01Z";
+    assert_eq!(names(&vfs, top), ["Book", "databases"]);
+    assert_eq!(names(&vfs, &format!("{top}/databases")), ["Costs.csv", "Untitled.csv"]);
+    let costs = text(&vfs, &format!("{top}/databases/Costs.csv"));
+    assert_eq!(costs, "Name,Cost\nc,\n\"a, \"\"b\"\"\",2.5\n");
+    let related = text(&vfs, &format!("{top}/databases/Untitled.csv"));
+    assert_eq!(related, "Name,Of\nc,\"c, a, \"\"b\"\"\"\n\"a, \"\"b\"\"\",\n");
+}

@@ -33,6 +33,8 @@ pub struct Line {
 pub enum What {
     /// A note.
     Note(FileNo),
+    /// A database.
+    Sheet(FileNo),
     /// A folder: its place in the walk through the one that it lies in.
     Folder(u32),
     /// A notebook that was not unlocked, likewise.
@@ -69,6 +71,8 @@ pub(super) enum Role {
     Locked,
     /// Attachments of a notebook that was.
     Assets,
+    /// Databases.
+    Sheets,
 }
 
 /// Folders that were made, by what they were made of.
@@ -80,6 +84,10 @@ pub(super) struct Dirs {
 /// The text of `LOCKED.txt`.
 pub const LOCKED: &str = "This notebook is encrypted, and its password was not given.\n\
     Mount again with `revu mount --unlock NAME`, NAME being the notebook's, to read it.\n";
+/// The folders that lead to databases in a snapshot or notebook.
+pub(super) const STORAGE: [&str; 2] = ["storage", "av"];
+/// The name of the folder of databases.
+const DATABASES: &str = "databases";
 /// The name of that file.
 pub const LOCKED_NAME: &str = "LOCKED.txt";
 
@@ -91,14 +99,20 @@ impl Dirs {
         if let Some((_, made)) = self.made.lock().get(&key) {
             return Arc::clone(made);
         }
+        let databases = match role {
+            Role::Snapshot | Role::Notes => databases(engine, dir),
+            _ => None,
+        };
         let mut lines = match role {
             Role::Snapshot => notebooks(engine, dir),
             Role::Notes => notes(engine, dir),
             Role::Assets => files(engine, dir),
+            Role::Sheets => sheets(engine, dir),
             Role::Locked => {
                 vec![Line { name: LOCKED_NAME.into(), id: Box::default(), what: What::HowToUnlock }]
             }
         };
+        lines.extend(databases);
         lines.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         let made = Arc::new(NoteDir { lines: lines.into() });
         self.made.lock().insert(key, (Arc::downgrade(dir), Arc::clone(&made)));
@@ -204,6 +218,45 @@ fn notes(engine: &Engine, dir: &Arc<Dir>) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// The folder of databases, where a snapshot or notebook has some.
+fn databases(engine: &Engine, dir: &Arc<Dir>) -> Option<Line> {
+    let place = |dir: &Arc<Dir>, name: &str| {
+        engine.repo().catalog().with_files(|files| match dir.child(dir.find(name, files)?)? {
+            Child::Dir(sub, first) => Some((sub, first)),
+            Child::File(_) => None,
+        })
+    };
+    let (storage, first) = place(dir, STORAGE[0])?;
+    let (av, second) = place(&storage, STORAGE[1])?;
+    if sheets(engine, &av).is_empty() {
+        return None;
+    }
+    let what = What::Folder(first + second);
+    Some(Line { name: DATABASES.into(), id: Box::default(), what })
+}
+
+fn sheets(engine: &Engine, dir: &Arc<Dir>) -> Vec<Line> {
+    let found: Vec<(String, FileNo)> = engine.repo().catalog().with_files(|files| {
+        let of_child = |i: usize| match dir.child(i)? {
+            Child::File(no) => {
+                let id = dir.name(i, files).strip_suffix(".json").filter(|id| is_id(id))?;
+                Some((id.to_owned(), no))
+            }
+            Child::Dir(..) => None,
+        };
+        (0..dir.len()).filter_map(of_child).collect()
+    });
+    let about = engine.about(&found.iter().map(|(_, no)| *no).collect::<Vec<_>>());
+    let ids_and_titles = found.iter().zip(&about).map(|((id, _), about)| (&**id, &*about.title));
+    let names = names::assign(ids_and_titles);
+    let line = |((id, no), name): ((String, FileNo), String)| Line {
+        name: format!("{name}.csv").into(),
+        id: id.into(),
+        what: What::Sheet(no),
+    };
+    found.into_iter().zip(names).map(line).collect()
 }
 
 fn files(engine: &Engine, dir: &Arc<Dir>) -> Vec<Line> {

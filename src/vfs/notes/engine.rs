@@ -14,7 +14,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::repo::{File, FileEntry, FileNo, ReadError, Repository, parallel};
 use crate::siyuan::notes::crypt::Vault;
 use crate::siyuan::notes::tree::{LARGEST, ROOT, Tree};
-use crate::siyuan::notes::{Head, NoteError, head, markdown};
+use crate::siyuan::notes::{Head, NoteError, databases, head, markdown};
 
 use super::super::VfsError;
 use super::dirs::Dirs;
@@ -193,6 +193,11 @@ impl Engine {
         let Ok(entry) = self.entry(no) else {
             return About { title: String::new(), mtime: 0, updated: String::new() };
         };
+        if is_database(&entry.path) {
+            let json = self.plain(no, LARGEST as u64).unwrap_or_default();
+            let title = databases::name(&json);
+            return About { title, mtime: entry.updated, updated: String::new() };
+        }
         let remembered = self.facts.get(entry.id);
         let (title, updated) = match remembered {
             Some(fact) => (fact.title, fact.updated),
@@ -359,6 +364,11 @@ impl Engine {
         let _alone = (entry.size > LARGE).then(|| self.large.lock());
         self.made.fetch_add(1, Ordering::Relaxed);
         let reading = Reading::new(self, no, &entry.path, shelf, answers);
+        if is_database(&entry.path) {
+            let sheet = databases::sheet(&self.plain(no, LARGEST as u64)?, &reading);
+            let csv = sheet.map(|sheet| sheet.csv()).unwrap_or_default();
+            return Ok((csv.into_bytes().into(), reading.into_asked()));
+        }
         let text = match self.tree(no) {
             Ok(Ok(tree)) => markdown::render(tree, &reading),
             Ok(Err(e)) => Err(e),
@@ -405,6 +415,11 @@ impl Engine {
         }
         index
     }
+}
+
+/// Whether a path is that of a database.
+fn is_database(path: &str) -> bool {
+    path.ends_with(".json") && path.contains("/storage/av/")
 }
 
 /// What is shown in place of a note that cannot be rendered.

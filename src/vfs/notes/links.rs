@@ -79,6 +79,8 @@ pub(super) fn all(engine: &Engine, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
                     let (id, notebook) = (line.id.clone(), notebook.clone());
                     shown.push(Shown { path, id, notebook, note });
                 }
+                // The folder of databases has no ID.
+                What::Folder(_) if line.id.is_empty() => {}
                 What::Folder(first) => {
                     if let Some(found) = here.locate(first) {
                         let own = match role {
@@ -89,7 +91,7 @@ pub(super) fn all(engine: &Engine, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
                     }
                 }
                 What::Locked(_) => locked.push(line.name.to_string()),
-                What::Opened(_) | What::HowToUnlock => {}
+                What::Sheet(_) | What::Opened(_) | What::HowToUnlock => {}
             }
         }
     }

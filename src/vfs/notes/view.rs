@@ -14,7 +14,7 @@ use super::super::VfsError;
 use super::super::attr::{Attr, Entry, Item, Kind, Lifetime};
 use super::super::ino;
 use super::super::tree::{Child, Dir};
-use super::dirs::{LOCKED, Line, NoteDir, Role, What};
+use super::dirs::{LOCKED, Line, NoteDir, Role, STORAGE, What};
 use super::engine::{Engine, Text, TextNo};
 use super::shelf::{Shelf, note_id};
 
@@ -112,6 +112,8 @@ impl NotesView {
                     Role::Locked
                 } else if in_assets && self.engine.vault().has(notebook) {
                     Role::Assets
+                } else if is_storage(&trail) {
+                    Role::Sheets
                 } else if is_id(notebook) && rest.iter().all(|(name, _)| is_id(name)) {
                     Role::Notes
                 } else {
@@ -139,7 +141,9 @@ impl NotesView {
         }
         let line = found.dir.find(name).ok_or(VfsError::NotFound(Lifetime::Forever))?;
         let text = match line.what {
-            What::Note(no) => Some(self.engine.text(no, &self.shelf(place.id, place.root))),
+            What::Note(no) | What::Sheet(no) => {
+                Some(self.engine.text(no, &self.shelf(place.id, place.root)))
+            }
             _ => None,
         };
         self.entry(place, nth, line, text)
@@ -169,7 +173,7 @@ impl NotesView {
         let mut next = FIRST + 1 + from as u64;
         for lines in lines.chunks(AT_ONCE) {
             let note = |line: &Line| match line.what {
-                What::Note(no) => Some(no),
+                What::Note(no) | What::Sheet(no) => Some(no),
                 _ => None,
             };
             let notes: Vec<FileNo> = lines.iter().filter_map(note).collect();
@@ -199,9 +203,9 @@ impl NotesView {
                 let located = place.root.locate(nth + first).ok_or(VfsError::Stale)?;
                 dir_attr(ino::folder(place.slot, nth + first), located.dir.newest())
             }
-            (What::Note(_), Some(Ok(text))) => text_attr(text),
+            (What::Note(_) | What::Sheet(_), Some(Ok(text))) => text_attr(text),
             // Shown with one byte, so that who copies it reads it, and gets the error.
-            (What::Note(no), _) => file_attr(ino::opened(no), 1, self.mtime(no)?),
+            (What::Note(no) | What::Sheet(no), _) => file_attr(ino::opened(no), 1, self.mtime(no)?),
             (What::Opened(no), _) => self.opened_attr(no)?,
             (What::HowToUnlock, _) => {
                 let ino = ino::locked(place.slot, nth);
@@ -328,6 +332,12 @@ impl NotesView {
     pub fn read_locked(&self, offset: u64, len: usize) -> Bytes {
         part(LOCKED.as_bytes(), offset, len)
     }
+}
+
+/// Whether this is the way to the databases of a snapshot or notebook.
+fn is_storage(trail: &[(Box<str>, Arc<Dir>)]) -> bool {
+    let names: Vec<&str> = trail[1..].iter().map(|(name, _)| &**name).collect();
+    names == STORAGE || (names.len() == 3 && is_id(names[0]) && names[1..] == STORAGE)
 }
 
 /// Whether a path is that of a note.

@@ -32,8 +32,17 @@ pub struct Sheet {
     pub rows: Vec<Vec<String>>,
 }
 
+/// The name of the database in `json`; empty where it has none, or is no database.
+pub fn name(json: &[u8]) -> String {
+    let database = (json.len() <= LARGEST).then(|| Database::parse(json)).flatten();
+    database.map(|database| text::title(database.name())).unwrap_or_default()
+}
+
 /// The database in `json`, as its own view shows it; `None` for a file that is none.
 pub fn sheet(json: &[u8], library: &dyn Library) -> Option<Sheet> {
+    if json.len() > LARGEST {
+        return None;
+    }
     let database = Database::parse(json)?;
     let view = database.view(None)?;
     let table = table(&database, view, library)?;

@@ -13,6 +13,8 @@ mod marks;
 mod prepare;
 mod refs;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(super) use inline::escaped;
