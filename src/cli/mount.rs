@@ -33,6 +33,7 @@ In the mount:
   latest                            the newest snapshot
   snapshots/2024-05-01T18.01.00+0800/  a snapshot by its time
   tags/v1/                          a snapshot by its tag
+  versions/files/assets/plan.txt/   each version of a file, once
   notes/latest/Garden/Tomatoes.md   notes of SiYuan by their names, as Markdown
   ids/<40 digits>/                  a snapshot by its ID";
 
@@ -161,17 +162,17 @@ fn opener(
     let catalogs = context.catalogs();
     Ok(Box::new(move || {
         let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
+    let shown = VfsOptions { utc: args.utc };
+    let (nonotes, links) = (options.nonotes, options.notelinks);
+    let catalogs = context.catalogs();
+    Ok(Box::new(move || {
+        let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
         if let Some(folder) = catalogs {
             repo.keep_catalogs_in(&folder);
         }
-        let tree = match nonotes {
-            true => Vfs::new(repo, shown),
-            false => {
-                let vault = unlocking.vault(&repo)?;
-                let notes = NotesOptions { links, vault, ..NotesOptions::default() };
-                Vfs::with_notes(repo, shown, notes)
-            }
-        };
+        let vault = unlocking.vault(&repo)?;
+        let notes = NotesOptions { shown: !nonotes, links, vault, ..NotesOptions::default() };
+        let tree = Vfs::with_notes(repo, shown, notes);
         tree.map(Arc::new).map_err(|error| Failure::new("unreadable", FAILED, &error))
     }))
 }

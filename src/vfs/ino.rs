@@ -22,6 +22,14 @@ pub const NOTES_TAGS: u64 = 7;
 /// The link `notes/latest`.
 pub const NOTES_LATEST: u64 = 8;
 
+/// The folder `versions`, then those in it.
+pub const VERSIONS: [u64; 3] = [9, 10, 11];
+
+/// Set in the numbers of folders of versions.
+const VERSION: u64 = 1 << 57;
+/// Set in those of notes.
+const OF_NOTES: u64 = 1 << 32;
+
 /// Set in the numbers of texts that were rendered.
 const TEXT: u64 = 1 << 61;
 /// Set in the numbers of files that were decrypted.
@@ -31,7 +39,7 @@ const ASSETS: u64 = 1 << 59;
 /// Likewise, of the texts that say how to unlock a notebook.
 const LOCKED: u64 = 1 << 58;
 /// Slots beyond this would meet those flags.
-const MAX_SLOTS: u32 = 1 << 26;
+const MAX_SLOTS: u32 = 1 << 25;
 
 /// Set in the numbers of files. Not the highest bit: programs that take inode numbers for signed
 /// would show negative ones.
@@ -68,6 +76,8 @@ pub enum Node {
         /// The folder's place in the walk.
         nth: u32,
     },
+    /// A folder of `versions`.
+    Versions(VersionsPlace),
     /// The text in a notebook that was not unlocked.
     Locked {
         /// The folder's slot.
@@ -77,10 +87,46 @@ pub enum Node {
     },
 }
 
+/// A folder of `versions`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VersionsPlace {
+    /// The folder `versions` itself.
+    Root,
+    /// The folder of all files, or of all notes: 0 of its tree.
+    Top {
+        /// Whether of notes.
+        of_notes: bool,
+    },
+    /// Another folder.
+    Folder {
+        /// Which tree: each that is made has its own number.
+        build: u32,
+        /// Whether of notes.
+        of_notes: bool,
+        /// Its number in the tree.
+        nth: u32,
+    },
+}
+
+impl VersionsPlace {
+    /// The folder's inode number.
+    pub fn ino(self) -> u64 {
+        match self {
+            Self::Root => VERSIONS[0],
+            Self::Top { of_notes } => VERSIONS[1 + usize::from(of_notes)],
+            Self::Folder { build, of_notes, nth } => {
+                // Numbers begin anew after 16 million trees; nobody remembers the first then.
+                let build = u64::from(build & 0xff_ffff) << 33;
+                VERSION | build | if of_notes { OF_NOTES } else { 0 } | u64::from(nth)
+            }
+        }
+    }
+}
+
 impl Node {
     /// Whether names are looked up in it.
     pub const fn is_folder(self) -> bool {
-        matches!(self, Self::Root | Self::View(_) | Self::Folder { .. })
+        matches!(self, Self::Root | Self::View(_) | Self::Folder { .. } | Self::Versions(_))
     }
 }
 
@@ -154,9 +200,17 @@ pub fn node(ino: u64) -> Option<Node> {
         NOTES => Node::View(View::Notes),
         NOTES_TAGS => Node::View(View::NotesTags),
         NOTES_LATEST => Node::NotesLatest,
+        _ if ino == VERSIONS[0] => Node::Versions(VersionsPlace::Root),
+        _ if ino == VERSIONS[1] => Node::Versions(VersionsPlace::Top { of_notes: false }),
+        _ if ino == VERSIONS[2] => Node::Versions(VersionsPlace::Top { of_notes: true }),
         _ if ino & FILE != 0 => Node::File(FileNo(u32::try_from(ino & !FILE).ok()?)),
         _ if ino & TEXT != 0 => Node::Text(TextNo(u32::try_from(ino & !TEXT).ok()?)),
         _ if ino & OPENED != 0 => Node::Opened(FileNo(u32::try_from(ino & !OPENED).ok()?)),
+        _ if ino & VERSION != 0 => Node::Versions(VersionsPlace::Folder {
+            build: (ino >> 33) as u32 & 0xff_ffff,
+            of_notes: ino & OF_NOTES != 0,
+            nth: ino as u32,
+        }),
         _ if ino & (ASSETS | LOCKED) != 0 => {
             let place = ino & !(ASSETS | LOCKED);
             let (slot, nth) = (u32::try_from(place >> 32).ok()?, place as u32);
@@ -185,6 +239,14 @@ mod tests {
         assert_eq!(node(opened(no)), Some(Node::Opened(no)));
         assert_eq!(node(assets(slot, nth)), Some(Node::Assets { slot, nth }));
         assert_eq!(node(locked(slot, nth)), Some(Node::Locked { slot, nth }));
+        for place in [
+            VersionsPlace::Root,
+            VersionsPlace::Top { of_notes: true },
+            VersionsPlace::Folder { build: 0xff_ffff, of_notes: true, nth: u32::MAX },
+            VersionsPlace::Folder { build: 1, of_notes: false, nth: 3 },
+        ] {
+            assert_eq!(node(place.ino()), Some(Node::Versions(place)));
+        }
         assert_eq!(node(0), None);
         assert_eq!(node(77), None);
     }

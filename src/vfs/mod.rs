@@ -9,6 +9,8 @@
 //!   ids/<40 digits>/…
 //!   tags/<tag>/…
 //!   notes/<local time>/<notebook>/<title>.md
+//!   versions/files/<path>/<local time><extension>
+//!   versions/notes/<notebook>/<title>/<local time>.md
 //! ```
 //!
 //! # Inode numbers
@@ -25,8 +27,11 @@ pub mod escape;
 pub mod ino;
 mod listing;
 pub mod notes;
+mod readdir;
 mod slots;
 pub mod tree;
+mod versions;
+mod versions_view;
 #[expect(clippy::module_inception, reason = "the model itself, beside its parts")]
 mod vfs;
 mod xattr;

@@ -6,19 +6,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
 
-use crate::repo::{Bytes, ReadError, Repository};
+use crate::repo::{Bytes, ReadError, Repository, Snapshots};
 
-use super::attr::{Attr, Entry, Item, Lifetime, Stats};
+use super::attr::{Attr, Entry, Lifetime, Stats};
 use super::entries::{
-    child_entry, dir_attr, file_attr, forever, latest_attr, latest_entry, line_entry, root_attr,
-    short, view_attr, view_entry,
+    child_entry, dir_attr, file_attr, latest_attr, latest_entry, line_entry, root_attr, view_attr,
+    view_entry,
 };
 use super::escape::MAX_NAME;
 use super::ino::{self, Node, View};
 use super::listing::Listing;
 use super::notes::{Engine, NotesOptions, NotesView, Place};
+use super::readdir::{LATEST_NAME, NOTES_NAME, TAGS_NAME, VERSIONS_NAME, VIEWS};
 use super::slots::{Slot, Slots};
 use super::tree::{self, Dir, Located, Shared};
+use super::versions_view::VersionsView;
 use super::{VfsError, xattr};
 
 /// How the tree is shown.
@@ -47,16 +49,17 @@ type Tell = Box<dyn Fn(Change) + Send + Sync>;
 
 /// The mounted tree of one repository.
 pub struct Vfs {
-    repo: Arc<Repository>,
-    zone: TimeZone,
-    slots: Slots,
-    shared: Shared,
-    listing: RwLock<Arc<Listing>>,
+    pub(super) repo: Arc<Repository>,
+    pub(super) zone: TimeZone,
+    pub(super) slots: Slots,
+    pub(super) shared: Shared,
+    pub(super) listing: RwLock<Arc<Listing>>,
     /// Held while a new listing is made, so that one thread does it.
-    refreshing: Mutex<()>,
-    tell: Arc<OnceLock<Tell>>,
-    size: super::attr::SizeMeter,
-    notes: Option<NotesView>,
+    pub(super) refreshing: Mutex<()>,
+    pub(super) tell: Arc<OnceLock<Tell>>,
+    pub(super) size: super::attr::SizeMeter,
+    pub(super) notes: Option<NotesView>,
+    pub(super) versions: Option<VersionsView>,
 }
 
 impl std::fmt::Debug for Vfs {
@@ -64,14 +67,6 @@ impl std::fmt::Debug for Vfs {
         write!(f, "Vfs({:?})", self.repo)
     }
 }
-
-/// The folders of the root, in the order of their names.
-const VIEWS: [(&str, View); 3] =
-    [("ids", View::Ids), ("snapshots", View::Snapshots), ("tags", View::Tags)];
-
-const LATEST_NAME: &str = "latest";
-const NOTES_NAME: &str = "notes";
-const TAGS_NAME: &str = "tags";
 
 impl Vfs {
     /// The tree of `repo`, with its lists of snapshots and tags read.
@@ -82,7 +77,8 @@ impl Vfs {
         Self::build(repo, options, None)
     }
 
-    /// The same, with the notes of SiYuan by their names beside it, where the repository holds some.
+    /// The same, with the versions of all files beside it, and the notes of SiYuan by their names, where
+    /// the repository holds some.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -109,15 +105,18 @@ impl Vfs {
             })
         });
         let notes = notes.map(|options| {
-            let NotesOptions { links, vault, facts } = options;
+            let NotesOptions { shown, links, vault, facts } = options;
             // Times in notes are those of the clock on the wall, whatever snapshots are called.
             let zone = TimeZone::system();
-            NotesView::new(Engine::new(Arc::clone(&repo), zone, links, vault, facts))
+            NotesView::new(Engine::new(Arc::clone(&repo), zone, links, vault, facts), shown)
         });
+        let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
+        let versions = notes.is_some().then(|| VersionsView::new(Arc::clone(&repo), zone.clone()));
         let vfs = Self {
             notes,
+            versions,
             repo,
-            zone: if options.utc { TimeZone::UTC } else { TimeZone::system() },
+            zone,
             slots: Slots::default(),
             shared: Shared::default(),
             listing: RwLock::default(),
@@ -154,7 +153,7 @@ impl Vfs {
         self.listing().map(drop)
     }
 
-    fn listing(&self) -> Result<Arc<Listing>, VfsError> {
+    pub(super) fn listing(&self) -> Result<Arc<Listing>, VfsError> {
         let snapshots = self.repo.snapshots().map_err(|e| VfsError::Damaged(e.to_string()))?;
         let known = Arc::clone(&self.listing.read());
         if known.generation == snapshots.generation {
@@ -183,7 +182,7 @@ impl Vfs {
     }
 
     /// The root folder of the snapshot in a slot, loaded if this is the first time.
-    fn root_of(&self, slot: &Slot) -> Result<Arc<Dir>, VfsError> {
+    pub(super) fn root_of(&self, slot: &Slot) -> Result<Arc<Dir>, VfsError> {
         slot.tree.get(|| {
             let loaded = self.repo.load(slot.id).map_err(|e| match e.is_missing() {
                 true => VfsError::Stale,
@@ -199,7 +198,7 @@ impl Vfs {
     }
 
     /// Asks the view of notes about a folder, if the slot is one of its. `None` where it is not.
-    fn in_notes<R>(
+    pub(super) fn in_notes<R>(
         &self,
         slot: u32,
         ask: impl FnOnce(&NotesView, Place<'_>) -> Result<R, VfsError>,
@@ -220,11 +219,22 @@ impl Vfs {
         )
     }
 
-    fn of_notes(&self) -> Result<&NotesView, VfsError> {
+    /// The view of versions, and what it needs.
+    pub(super) fn of_versions(
+        &self,
+    ) -> Result<(&VersionsView, Arc<Snapshots>, &NotesView), VfsError> {
+        let (Some(versions), Some(notes)) = (&self.versions, &self.notes) else {
+            return Err(VfsError::Stale);
+        };
+        let snapshots = self.repo.snapshots().map_err(|e| VfsError::Damaged(e.to_string()))?;
+        Ok((versions, snapshots, notes))
+    }
+
+    pub(super) fn of_notes(&self) -> Result<&NotesView, VfsError> {
         self.notes.as_ref().ok_or(VfsError::Stale)
     }
 
-    fn folder(&self, slot: u32, nth: u32) -> Result<(Slot, Located), VfsError> {
+    pub(super) fn folder(&self, slot: u32, nth: u32) -> Result<(Slot, Located), VfsError> {
         let slot = self.slots.get(slot).ok_or(VfsError::Stale)?;
         let located = self.root_of(&slot)?.locate(nth).ok_or(VfsError::Stale)?;
         Ok((slot, located))
@@ -249,6 +259,10 @@ impl Vfs {
                 let listing = self.listing()?;
                 let target = listing.latest_name().ok_or(VfsError::NotFound(Lifetime::Short))?;
                 Ok(latest_entry(ino::NOTES_LATEST, target, &listing))
+            }
+            Node::Versions(place) => {
+                let (versions, snapshots, notes) = self.of_versions()?;
+                versions.lookup(place, name, &snapshots, notes)
             }
             Node::View(view) => {
                 let listing = self.listing()?;
@@ -288,6 +302,11 @@ impl Vfs {
                 false => Err(VfsError::NotFound(Lifetime::Short)),
             };
         }
+        if name == VERSIONS_NAME.as_bytes()
+            && let Some(versions) = &self.versions
+        {
+            return Ok(versions.root_entry());
+        }
         Err(VfsError::NotFound(Lifetime::Forever))
     }
 
@@ -308,6 +327,10 @@ impl Vfs {
                 let listing = self.listing()?;
                 let target = listing.latest_name().ok_or(VfsError::Stale)?;
                 Ok((latest_attr(ino, target, &listing), Lifetime::Short))
+            }
+            Node::Versions(place) => {
+                let (versions, snapshots, notes) = self.of_versions()?;
+                Ok((versions.getattr(place, &snapshots, notes)?, Lifetime::Short))
             }
             Node::Text(no) => Ok((self.of_notes()?.text_attr(no)?, Lifetime::Forever)),
             Node::Opened(no) => Ok((self.of_notes()?.opened_attr(no)?, Lifetime::Forever)),
@@ -358,171 +381,6 @@ impl Vfs {
         }
     }
 
-    /// Lists a folder from `offset` on (0: from the beginning, with `.` and `..`) in the order of the
-    /// names' bytes, until `take` answers `false`: that line was not taken and comes again. A
-    /// listing that goes on after the list has changed misses and repeats nothing that stayed.
-    ///
-    /// # Errors
-    /// [`VfsError::NotADir`], [`VfsError::Stale`], [`VfsError::Damaged`].
-    pub fn readdir(
-        &self,
-        ino: u64,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        match ino::node(ino).ok_or(VfsError::Stale)? {
-            Node::Root => self.read_root(offset, take),
-            Node::View(view) => self.read_view(view, offset, take),
-            Node::Folder { slot, nth } => self.read_folder(ino, slot, nth, offset, take),
-            _ => Err(VfsError::NotADir),
-        }
-    }
-
-    fn read_root(
-        &self,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let listing = self.listing()?;
-        let root = short(root_attr(&listing));
-        let [ids, snapshots, tags] = VIEWS;
-        let view = |(name, view): (&'static str, View)| (name, view_entry(view, &listing));
-        let latest =
-            listing.latest.as_ref().map(|target| latest_entry(ino::LATEST, target, &listing));
-        let lines = [
-            Some((".", root)),
-            Some(("..", root)),
-            Some(view(ids)),
-            latest.map(|entry| (LATEST_NAME, entry)),
-            listing.has_notes.then(|| (NOTES_NAME, view_entry(View::Notes, &listing))),
-            Some(view(snapshots)),
-            Some(view(tags)),
-        ];
-        for (line, next) in
-            lines.into_iter().zip(1..).skip(usize::try_from(offset).unwrap_or(usize::MAX))
-        {
-            let Some((name, entry)) = line else { continue };
-            if !take(Item { name: name.as_bytes(), entry, next }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_view(
-        &self,
-        view: View,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let listing = self.listing()?;
-        if offset == 0 {
-            let entry = view_entry(view, &listing);
-            if !take(Item { name: b".", entry, next: 1 }) {
-                return Ok(());
-            }
-        }
-        if offset <= 1 {
-            let entry = match view {
-                View::NotesTags => view_entry(View::Notes, &listing),
-                _ => short(root_attr(&listing)),
-            };
-            if !take(Item { name: b"..", entry, next: FIRST }) {
-                return Ok(());
-            }
-        }
-        let offset = match view {
-            View::Notes => match self.read_notes_head(&listing, offset, take) {
-                Some(offset) => offset,
-                None => return Ok(()),
-            },
-            _ => offset,
-        };
-        let lines = listing.lines(view);
-        let from = match offset.checked_sub(FIRST) {
-            None | Some(0) => 0,
-            // Places in a list shift, slots do not: go on behind the name of the last one.
-            Some(slot) => match u32::try_from(slot).ok().and_then(|slot| self.slots.get(slot)) {
-                Some(last) => {
-                    lines.partition_point(|line| line.name.as_bytes() <= last.name.as_bytes())
-                }
-                None => lines.partition_point(|line| u64::from(line.slot) <= slot),
-            },
-        };
-        for line in &lines[from..] {
-            let next = FIRST + u64::from(line.slot);
-            if !take(Item { name: line.name.as_bytes(), entry: line_entry(line), next }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// The two lines of `notes/` that are no snapshots. Gives the offset to go on at, unless the
-    /// listing ends here.
-    fn read_notes_head(
-        &self,
-        listing: &Listing,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Option<u64> {
-        let latest = listing.latest_name();
-        let latest = latest.map(|target| latest_entry(ino::NOTES_LATEST, target, listing));
-        let tags = Some(view_entry(View::NotesTags, listing));
-        for (at, (name, entry)) in
-            [(LATEST_NAME, latest), (TAGS_NAME, tags)].into_iter().enumerate()
-        {
-            let place = NOTES_HEAD + at as u64;
-            let done = offset > place || (offset > FIRST && offset < NOTES_HEAD);
-            let Some(entry) = entry.filter(|_| !done) else { continue };
-            if !take(Item { name: name.as_bytes(), entry, next: place + 1 }) {
-                return None;
-            }
-        }
-        Some(if offset >= NOTES_HEAD { FIRST } else { offset })
-    }
-
-    fn read_folder(
-        &self,
-        ino: u64,
-        slot: u32,
-        nth: u32,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let (found, located) = self.folder(slot, nth)?;
-        if offset == 0 {
-            let attr = self.getattr(ino)?.0;
-            if !take(Item { name: b".", entry: forever(attr), next: 1 }) {
-                return Ok(());
-            }
-        }
-        if offset <= 1 {
-            let entry = match located.parent {
-                Some(parent) => forever(self.getattr(ino::folder(slot, parent))?.0),
-                None => view_entry(found.view, &*self.listing()?),
-            };
-            if !take(Item { name: b"..", entry, next: FIRST }) {
-                return Ok(());
-            }
-        }
-        if let Some(listed) = self.in_notes(slot, |n, place| n.readdir(place, nth, offset, take)) {
-            return listed;
-        }
-        let from = usize::try_from(offset.saturating_sub(FIRST)).unwrap_or(usize::MAX);
-        self.repo.catalog().with_files(|files| {
-            for i in from..located.dir.len() {
-                let child = located.dir.child(i).expect("within the folder's length");
-                let entry = child_entry(slot, nth, &child, files);
-                let name = located.dir.name(i, files).as_bytes();
-                if !take(Item { name, entry, next: FIRST + i as u64 + 1 }) {
-                    break;
-                }
-            }
-        });
-        Ok(())
-    }
-
     /// Reads a file: `len` bytes at `offset`, less at its end, none behind it. Every byte has been
     /// authenticated and identified.
     ///
@@ -540,7 +398,9 @@ impl Vfs {
             Node::Latest | Node::NotesLatest | Node::Assets { .. } => {
                 Err(VfsError::NotFound(Lifetime::Short))
             }
-            Node::Root | Node::View(_) | Node::Folder { .. } => Err(VfsError::IsADir),
+            Node::Root | Node::View(_) | Node::Folder { .. } | Node::Versions(_) => {
+                Err(VfsError::IsADir)
+            }
         }
     }
 
@@ -582,11 +442,6 @@ impl Vfs {
         Stats { bytes: self.size.bytes(self.repo.store()), files: self.repo.catalog().len() as u64 }
     }
 }
-
-/// Offset of the first line after `.` and `..`.
-const FIRST: u64 = 2;
-/// Offset of the lines of `notes/` that are no snapshots. Beyond all slots, so that it is none.
-const NOTES_HEAD: u64 = 1 << 40;
 
 fn now_ns() -> i128 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {

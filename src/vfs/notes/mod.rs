@@ -29,6 +29,8 @@ use crate::siyuan::notes::crypt::Vault;
 
 /// How notes are shown.
 pub struct NotesOptions {
+    /// Whether there is a view of notes at all.
+    pub shown: bool,
     /// References are links to the notes' files, and not their text alone.
     pub links: bool,
     /// Keys of encrypted notebooks.
@@ -39,7 +41,7 @@ pub struct NotesOptions {
 
 impl Default for NotesOptions {
     fn default() -> Self {
-        Self { links: false, vault: Vault::default(), facts: Arc::new(Forgetful) }
+        Self { shown: true, links: false, vault: Vault::default(), facts: Arc::new(Forgetful) }
     }
 }
 

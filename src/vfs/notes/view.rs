@@ -46,6 +46,7 @@ pub struct Place<'a> {
 #[derive(Debug)]
 pub struct NotesView {
     engine: Engine,
+    shown: bool,
     shelves: Mutex<HashMap<IndexId, Arc<Shelf>>>,
     /// The last snapshot that was looked at for notes, and whether it has some.
     present: Mutex<Option<(Option<IndexId>, bool)>>,
@@ -59,9 +60,9 @@ struct Found {
 }
 
 impl NotesView {
-    /// The view that an engine makes.
-    pub fn new(engine: Engine) -> Self {
-        Self { engine, shelves: Mutex::default(), present: Mutex::new(None) }
+    /// The view that an engine makes; with `shown`, there is a folder for it.
+    pub fn new(engine: Engine, shown: bool) -> Self {
+        Self { engine, shown, shelves: Mutex::default(), present: Mutex::new(None) }
     }
 
     /// What makes the texts.
@@ -71,6 +72,9 @@ impl NotesView {
 
     /// Whether the newest snapshot holds notes. Once some were found the answer stays.
     pub fn is_present(&self, repo: &Repository, snapshots: &Snapshots) -> bool {
+        if !self.shown {
+            return false;
+        }
         let mut present = self.present.lock();
         match *present {
             Some((_, true)) => return true,
@@ -86,6 +90,11 @@ impl NotesView {
     pub fn sweep(&self, stays: impl Fn(IndexId) -> bool) {
         self.shelves.lock().retain(|id, _| stays(*id));
         self.engine.dirs().sweep();
+    }
+
+    /// Whether there is a folder for it.
+    pub fn shown(&self) -> bool {
+        self.shown
     }
 
     /// A snapshot as its notes see it.
@@ -213,6 +222,17 @@ impl NotesView {
             }
         };
         Ok(forever(attr))
+    }
+
+    /// The attributes of a note's text in a snapshot.
+    ///
+    /// # Errors
+    /// [`VfsError::Stale`].
+    pub fn note_attr(&self, no: FileNo, shelf: &Shelf) -> Result<Attr, VfsError> {
+        match self.engine.text(no, shelf) {
+            Ok(text) => Ok(text_attr(text)),
+            Err(_) => Ok(file_attr(ino::opened(no), 1, self.mtime(no)?)),
+        }
     }
 
     fn mtime(&self, no: FileNo) -> Result<i64, VfsError> {
