@@ -64,12 +64,12 @@ impl VersionsView {
     }
 
     pub fn root_entry(&self) -> Entry {
-        short(dir_attr(VersionsPlace::Root.ino(), 0))
+        let newest = self.repo.snapshots().map_or(0, |snapshots| newest(&snapshots));
+        short(dir_attr(VersionsPlace::Root.ino(), newest))
     }
 
     fn top_entry(of_notes: bool, snapshots: &Snapshots) -> Entry {
-        let newest = snapshots.list.last().map_or(0, |snapshot| snapshot.head.created);
-        short(dir_attr(VersionsPlace::Top { of_notes }.ino(), newest))
+        short(dir_attr(VersionsPlace::Top { of_notes }.ino(), newest(snapshots)))
     }
 
     /// The tree as it is now, made if it is not there. Whoever comes meanwhile waits.
@@ -250,6 +250,11 @@ impl VersionsView {
         shelves.push((id, Arc::clone(&made)));
         Ok(made)
     }
+}
+
+/// The time of the newest snapshot.
+fn newest(snapshots: &Snapshots) -> i64 {
+    snapshots.list.last().map_or(0, |snapshot| snapshot.head.created)
 }
 
 /// The folders of `versions/` that there are.

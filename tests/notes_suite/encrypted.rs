@@ -193,7 +193,7 @@ fn attachments_and_databases_are_opened_and_swapped_files_are_not() {
     assert!(vault.is_sealed(&format!("/{BOOK}/{a}.sy")));
     let vfs = tree_with(repo.clone(), NotesOptions { vault, ..NotesOptions::default() });
     let top = "notes/1970-01-01T00.00.01Z/Vault";
-    assert_eq!(names(&vfs, top), ["assets", &format!("{b}.md"), "Right.md"]);
+    assert_eq!(names(&vfs, top), ["assets", &format!("{b}.md"), "Right.md", "databases"]);
     assert!(text(&vfs, &format!("{top}/Right.md")).contains("|a secret row|"));
     let picture_shown = find(&vfs, &format!("{top}/assets/x.png")).unwrap();
     assert_eq!(picture_shown.size, picture.len() as u64);

@@ -5,4 +5,5 @@ mod encrypted;
 mod markdown;
 mod mounted;
 mod support;
+mod versions;
 mod view;

@@ -83,7 +83,7 @@ fn without_notes_and_with_links() {
         return;
     }
     let mount = Mount::new(Home::with_notes(), &["-o", "nonotes"]);
-    assert_eq!(names(&mount.point), ["ids", "latest", "snapshots", "tags"]);
+    assert_eq!(names(&mount.point), ["ids", "latest", "snapshots", "tags", "versions"]);
     drop(mount);
     let mount = Mount::new(Home::with_notes(), &["-o", "notelinks"]);
     assert!(mount.point.join("notes/latest/Field notes/Garden.md").is_file());

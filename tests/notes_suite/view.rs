@@ -16,7 +16,7 @@ fn a_repository_without_notes_has_no_view_of_them() {
     let plain = notes.maker.file("/docs/20260101000001-aaaaaa1.sy", 1_000, b"{}", 100);
     notes.snapshot(1_000, &[plain]);
     let vfs = notes.tree();
-    assert_eq!(names(&vfs, ""), ["ids", "latest", "snapshots", "tags"]);
+    assert_eq!(names(&vfs, ""), ["ids", "latest", "snapshots", "tags", "versions"]);
     assert!(find(&vfs, "notes").is_none());
 }
 
@@ -32,7 +32,7 @@ fn notes_stand_where_a_person_looks_for_them() {
     let id = notes.snapshot(1_767_225_600_000, &first);
     notes.maker.tag("v1", id);
     let vfs = notes.tree();
-    assert_eq!(names(&vfs, ""), ["ids", "latest", "notes", "snapshots", "tags"]);
+    assert_eq!(names(&vfs, ""), ["ids", "latest", "notes", "snapshots", "tags", "versions"]);
     assert_eq!(names(&vfs, "notes"), ["latest", "tags", "2026-01-01T00.00.00Z"]);
     let latest = find(&vfs, "notes/latest").unwrap();
     assert_eq!(vfs.readlink(latest.ino).unwrap(), b"2026-01-01T00.00.00Z");
