@@ -162,11 +162,6 @@ fn opener(
     let catalogs = context.catalogs();
     Ok(Box::new(move || {
         let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
-    let shown = VfsOptions { utc: args.utc };
-    let (nonotes, links) = (options.nonotes, options.notelinks);
-    let catalogs = context.catalogs();
-    Ok(Box::new(move || {
-        let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
         if let Some(folder) = catalogs {
             repo.keep_catalogs_in(&folder);
         }
