@@ -75,6 +75,10 @@ fn tools_find_notes_and_pictures_where_they_look() {
     assert_eq!(meta.len(), fs::read(latest.join("Garden.md")).unwrap().len() as u64);
     assert!(meta.permissions().readonly());
     assert!(fs::write(latest.join("new.md"), "x").is_err());
+    // A path in the mount means the note to the commands that know notes.
+    let path = latest.join("Garden/Oaks.md").to_string_lossy().into_owned();
+    assert!(mount.home.ok(&["cat", "--markdown", &path]).contains("fourth"));
+    assert_eq!(mount.home.ok(&["versions", "--json", &path]).lines().count(), 3);
 }
 
 #[test]

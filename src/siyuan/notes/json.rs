@@ -62,7 +62,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// [`NotJson`] where no value can begin.
-    pub fn next(&mut self) -> Result<Next> {
+    pub fn peek_value(&mut self) -> Result<Next> {
         Ok(match self.peek() {
             Some(b'{') => Next::Object,
             Some(b'[') => Next::Array,
@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`NotJson`].
     pub fn object(&mut self) -> Result<bool> {
-        if self.next()? == Next::Object {
+        if self.peek_value()? == Next::Object {
             self.at += 1;
             return Ok(true);
         }
@@ -90,7 +90,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`NotJson`].
     pub fn array(&mut self) -> Result<bool> {
-        if self.next()? == Next::Array {
+        if self.peek_value()? == Next::Array {
             self.at += 1;
             return Ok(true);
         }
@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
             Some(b',') => self.at += 1,
             _ => {}
         }
-        self.next()?;
+        self.peek_value()?;
         Ok(true)
     }
 
@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`NotJson`].
     pub fn maybe_text(&mut self) -> Result<Option<Cow<'a, str>>> {
-        if self.next()? == Next::Text {
+        if self.peek_value()? == Next::Text {
             return self.text().map(Some);
         }
         self.skip()?;
@@ -202,7 +202,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`NotJson`].
     pub fn number(&mut self) -> Result<i64> {
-        if self.next()? != Next::Plain {
+        if self.peek_value()? != Next::Plain {
             self.skip()?;
             return Ok(0);
         }
@@ -214,7 +214,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`NotJson`].
     pub fn flag(&mut self) -> Result<bool> {
-        if self.next()? != Next::Plain {
+        if self.peek_value()? != Next::Plain {
             self.skip()?;
             return Ok(false);
         }

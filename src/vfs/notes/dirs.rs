@@ -78,8 +78,11 @@ pub(super) enum Role {
 /// Folders that were made, by what they were made of.
 #[derive(Debug, Default)]
 pub(super) struct Dirs {
-    made: Mutex<HashMap<(usize, Role), (Weak<Dir>, Arc<NoteDir>)>>,
+    made: Mutex<HashMap<(usize, Role), Made>>,
 }
+
+/// A folder of the view, and what it was made of.
+type Made = (Weak<Dir>, Arc<NoteDir>);
 
 /// The text of `LOCKED.txt`.
 pub const LOCKED: &str = "This notebook is encrypted, and its password was not given.\n\

@@ -7,6 +7,8 @@ mod filters;
 mod model;
 mod rollup;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use super::kind::Kind;
 use super::markdown::Library;
