@@ -9,8 +9,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use crate::ui::Color;
 
 use super::{
-    cat, check, completions, diff, find, init, log, ls, man, mount, mounts, purge, restore, slots,
-    snapshot, stats, tag, umount, versions,
+    cat, check, completions, diff, export, find, init, log, ls, man, mount, mounts, purge, restore,
+    slots, snapshot, stats, tag, umount, versions,
 };
 
 /// Exit codes, as the help texts and man pages list them.
@@ -122,6 +122,7 @@ pub enum Command {
     Ls(ls::Args),
     Cat(cat::Args),
     Restore(restore::Args),
+    Export(export::Args),
     Diff(diff::Args),
     Find(find::Args),
     Versions(versions::Args),

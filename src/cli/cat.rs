@@ -2,13 +2,17 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use crate::format::IndexId;
 use crate::repo::{FileNo, ReadError, Repository, Snapshots};
+use crate::vfs::notes::Shelf;
 use crate::vfs::tree::Child;
 
 use super::context::Context;
 use super::error::{DAMAGED, End, FAILED, Failure, failure, usage};
+use super::note_shelf::NoteReader;
+use super::notebooks::Unlock;
 use super::snapshot_tree::SnapshotTree;
 use super::target::Request;
 
@@ -16,7 +20,8 @@ const EXAMPLES: &str = "\
 Examples:
   revu cat v1:/assets/plan.txt
   revu cat 2024-05-01:/assets/a.png > a.png
-  revu cat latest~1:/a.txt latest:/a.txt";
+  revu cat latest~1:/a.txt latest:/a.txt
+  revu cat --markdown 'v1:/Garden/Tomatoes'";
 
 /// Print files as they were in a snapshot
 ///
@@ -27,6 +32,11 @@ pub struct Args {
     /// Files in snapshots, or paths in a mount
     #[arg(value_name = "SNAPSHOT:PATH", required = true)]
     targets: Vec<String>,
+    /// Print notes of SiYuan as Markdown; PATH may be the note's name in a mount's `notes/`
+    #[arg(long)]
+    markdown: bool,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// How much is read at once, bytes. Several pieces make a chunk, which stays in the cache meanwhile.
@@ -39,7 +49,21 @@ const PIECE: usize = 1 << 20;
 pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let requests: Vec<Request> = args.targets.iter().map(|text| Request::new(text)).collect();
     let (repo, snapshots) = context.snapshots(requests.iter().find_map(Request::hint))?;
-    let mut printer = Printer { repo: &repo, snapshots: &snapshots, trees: HashMap::new() };
+    let repo = Arc::new(repo);
+    let notes = match args.markdown {
+        true => {
+            let vault = args.unlock.password(context)?.vault(&repo)?;
+            Some(NoteReader::new(Arc::clone(&repo), vault))
+        }
+        false => None,
+    };
+    let mut printer = Printer {
+        repo: &repo,
+        snapshots: &snapshots,
+        trees: HashMap::new(),
+        notes: notes.as_ref(),
+        shelves: HashMap::new(),
+    };
     let mut worst = None;
     for (request, text) in requests.iter().zip(&args.targets) {
         match printer.print(request, text, context) {
@@ -63,6 +87,9 @@ struct Printer<'a> {
     repo: &'a Repository,
     snapshots: &'a Snapshots,
     trees: HashMap<IndexId, SnapshotTree>,
+    /// Where notes are printed as Markdown.
+    notes: Option<&'a NoteReader>,
+    shelves: HashMap<IndexId, Shelf>,
 }
 
 impl Printer<'_> {
@@ -71,6 +98,14 @@ impl Printer<'_> {
         let Some(path) = target.path else {
             return Err(usage(format!("{text} names no file: write {text}:/PATH")).into());
         };
+        if let Some(notes) = self.notes {
+            let shelf = match self.shelves.entry(target.id) {
+                Entry::Occupied(shelf) => shelf.into_mut(),
+                Entry::Vacant(free) => free.insert(notes.shelf(target.id)?),
+            };
+            let note = notes.find(shelf, &path)?.note;
+            return Ok(context.out.bytes(&notes.markdown(note, shelf)?)?);
+        }
         let tree = match self.trees.entry(target.id) {
             Entry::Occupied(tree) => tree.into_mut(),
             Entry::Vacant(free) => free.insert(SnapshotTree::load(self.repo, target.id)?),

@@ -25,7 +25,8 @@ Examples:
   revu diff v1 latest /assets --stat
   revu diff latest                     what changed since the newest snapshot
   revu diff v1 --folder ~/restored
-  revu diff latest~1 latest --patch | less";
+  revu diff latest~1 latest --patch | less
+  revu diff --notes latest~7 latest";
 
 /// Show what differs between two snapshots, or a snapshot and the folder on disk
 ///
@@ -56,6 +57,11 @@ pub struct Args {
     /// As a patch that git takes
     #[arg(long, short, conflicts_with = "stat")]
     patch: bool,
+    /// Notes of SiYuan by their titles, with patches of their Markdown
+    #[arg(long, conflicts_with_all = ["folder", "content", "patch", "path"], requires = "new")]
+    notes: bool,
+    #[command(flatten)]
+    unlock: super::notebooks::Unlock,
 }
 
 #[derive(Debug, Serialize)]
@@ -91,6 +97,13 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let request = Request::new(&args.old);
     let located = context.locate(request.hint())?;
     let (repo, key) = context.open_located(&located)?;
+    if args.notes
+        && let Some(new) = &args.new
+    {
+        let unlocking = args.unlock.password(context)?;
+        let wanted = super::note_diff::Wanted { old: &request, new, stat: args.stat };
+        return super::note_diff::run(repo, &wanted, &unlocking, context);
+    }
     let snapshots = repo.snapshots()?;
     let old = request.resolve(&snapshots, &context.zone)?;
     let scope = match (&old.path, &args.path) {
@@ -241,7 +254,7 @@ fn summary_line(change: &Change, look: Look) -> String {
 }
 
 /// A line of a patch, in colour where there are colours; on a terminal without what could command it.
-fn coloured(line: &str, look: Look) -> String {
+pub(super) fn coloured(line: &str, look: Look) -> String {
     if !look.terminal && !look.color {
         return line.to_owned();
     }

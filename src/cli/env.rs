@@ -23,6 +23,8 @@ pub struct Environment {
     pub passphrase: Option<Secret>,
     /// `REVU_NEW_PASSPHRASE`: for a key slot that is made.
     pub new_passphrase: Option<Secret>,
+    /// `REVU_NOTEBOOK_PASSWORD`: opens encrypted notebooks of SiYuan.
+    pub notebook_password: Option<Secret>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
     /// The folder for caches: `XDG_CACHE_HOME`, else `.cache` in the home folder.
@@ -41,7 +43,8 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Variables that hold secrets.
-pub const SECRETS: [&str; 3] = ["REVU_KEY", "REVU_PASSPHRASE", "REVU_NEW_PASSPHRASE"];
+pub const SECRETS: [&str; 4] =
+    ["REVU_KEY", "REVU_PASSPHRASE", "REVU_NEW_PASSPHRASE", "REVU_NOTEBOOK_PASSWORD"];
 
 /// Takes a variable out of the environment, and its text out of the memory that the kernel shows as
 /// `/proc/PID/environ` for as long as a mount lives.
@@ -65,7 +68,7 @@ impl Environment {
     /// a single thread.
     pub fn take() -> Self {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let [key, passphrase, new_passphrase] = SECRETS.map(|name| {
+        let [key, passphrase, new_passphrase, notebook_password] = SECRETS.map(|name| {
             let secret = get(name).map(|value| Secret(Zeroizing::new(value.into_encoded_bytes())));
             wipe(name);
             secret
@@ -82,6 +85,7 @@ impl Environment {
             key,
             passphrase,
             new_passphrase,
+            notebook_password,
             home,
             current_dir: std::env::current_dir().ok(),
         }

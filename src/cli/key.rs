@@ -121,6 +121,14 @@ fn from_file(path: &Path) -> Result<own::Secret, Failure> {
 /// `source`: where the command was given. The command itself is not shown: it may say more than its
 /// author thinks.
 fn from_command(command: &OsStr, source: &str) -> Result<own::Secret, Failure> {
+    parse(&output(command, source)?, &format!("the output of the command of {source}"))
+}
+
+/// What a command prints; see [`from_command`].
+///
+/// # Errors
+/// Where it fails or prints too much. No error has any part of what it printed in it.
+pub fn output(command: &OsStr, source: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |what: String| failure("key", FAILED, format!("the command of {source} {what}"));
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(command).stdout(Stdio::piped());
@@ -137,7 +145,7 @@ fn from_command(command: &OsStr, source: &str) -> Result<own::Secret, Failure> {
     if !status.success() {
         return Err(failed(format!("failed ({status}): run it by hand to see why")));
     }
-    parse(&text, &format!("the output of the command of {source}"))
+    Ok(text)
 }
 
 fn ask(what: &str, located: &Located, absent: Option<Failure>) -> Result<own::Secret, Failure> {

@@ -3,6 +3,7 @@
 //! - [`args`]: what can be written; [`mod@env`]: what the environment says; [`context`]: both, resolved
 //! - [`locate`](mod@locate), [`key`], [`prompt`]: finding the repository and its key
 //! - [`new_secret`]: what a key slot is made for
+//! - `notebooks`, `note_shelf`, `note_diff`: notes of SiYuan
 //! - [`target`], [`dates`]: what `SNAPSHOT:PATH` and times mean
 //! - [`watch`]: bars, problems and Ctrl-C for what takes a while;
 //!   [`hold`]: keeping SiYuan out meanwhile
@@ -20,6 +21,7 @@ pub mod dates;
 pub mod diff;
 pub mod env;
 pub mod error;
+pub mod export;
 pub mod find;
 mod harden;
 pub mod hold;
@@ -32,6 +34,9 @@ pub mod man;
 pub mod mount;
 pub mod mounts;
 pub mod new_secret;
+mod note_diff;
+mod note_shelf;
+mod notebooks;
 pub mod prompt;
 pub mod purge;
 pub mod restore;
@@ -134,6 +139,7 @@ fn dispatch(command: Command, context: &mut Context) -> Result<(), End> {
         Command::Ls(args) => ls::run(&args, context),
         Command::Cat(args) => cat::run(&args, context),
         Command::Restore(args) => restore::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
         Command::Diff(args) => diff::run(&args, context),
         Command::Find(args) => find::run(&args, context),
         Command::Versions(args) => versions::run(&args, context),

@@ -13,11 +13,13 @@ use crate::repo::{self, Repository};
 use crate::siyuan::Workspace;
 use crate::store::Store;
 use crate::ui::{self, size};
+use crate::vfs::notes::NotesOptions;
 use crate::vfs::{Vfs, VfsOptions};
 
 use super::context::Context;
 use super::error::{End, FAILED};
 use super::locate::Located;
+use super::notebooks::Unlock;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +33,8 @@ In the mount:
   latest                            the newest snapshot
   snapshots/2024-05-01T18.01.00+0800/  a snapshot by its time
   tags/v1/                          a snapshot by its tag
+  versions/files/assets/plan.txt/   each version of a file, once
+  notes/latest/Garden/Tomatoes.md   notes of SiYuan by their names, as Markdown
   ids/<40 digits>/                  a snapshot by its ID";
 
 /// Mount the snapshots as folders, read-only
@@ -57,6 +61,8 @@ pub struct Args {
     /// Name snapshots by their time in UTC
     #[arg(long)]
     utc: bool,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// The examples, and the mount options as the mount itself knows them.
@@ -88,7 +94,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
         );
     }
     let request = MountRequest {
-        open: opener(context, &located, &args)?,
+        open: opener(context, &located, &args, &options)?,
         source: OsString::from(&located.repo),
         options,
         foreground: args.foreground,
@@ -139,19 +145,29 @@ fn title(located: &Located) -> String {
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What the process that mounts does first. The key is asked for here, where there is a terminal.
-fn opener(context: &Context, located: &Located, args: &Args) -> Result<Opener, Failure> {
+/// What the process that mounts does first. Key and password are asked for here, where there is a
+/// terminal.
+fn opener(
+    context: &Context,
+    located: &Located,
+    args: &Args,
+    options: &MountOptions,
+) -> Result<Opener, Failure> {
     let key = context.key(located)?;
+    let unlocking = args.unlock.password(context)?;
     let store = Store::local(located.repo.clone());
     let cache_bytes = usize::try_from(args.cache_size).unwrap_or(usize::MAX);
-    let utc = args.utc;
+    let shown = VfsOptions { utc: args.utc };
+    let (nonotes, links) = (options.nonotes, options.notelinks);
     let catalogs = context.catalogs();
     Ok(Box::new(move || {
-        let repo = Repository::open(store, &key, repo::Options { cache_bytes })?;
+        let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
         if let Some(folder) = catalogs {
             repo.keep_catalogs_in(&folder);
         }
-        let tree = Vfs::new(Arc::new(repo), VfsOptions { utc });
+        let vault = unlocking.vault(&repo)?;
+        let notes = NotesOptions { shown: !nonotes, links, vault, ..NotesOptions::default() };
+        let tree = Vfs::with_notes(repo, shown, notes);
         tree.map(Arc::new).map_err(|error| Failure::new("unreadable", FAILED, &error))
     }))
 }

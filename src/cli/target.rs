@@ -186,6 +186,12 @@ fn view(rest: &Path) -> (Option<View>, String) {
         ["snapshots", name, below @ ..] => (View::Snapshots((*name).to_owned()), below),
         ["ids", name, below @ ..] => (View::Ids((*name).to_owned()), below),
         ["tags", name, below @ ..] => (View::Tags((*name).to_owned()), below),
+        // A note by its names: commands that know notes know these too.
+        ["notes", "latest", below @ ..] => (View::Latest, below),
+        ["notes", "tags", name, below @ ..] => (View::Tags((*name).to_owned()), below),
+        ["notes", name, below @ ..] if *name != "tags" => {
+            (View::Snapshots((*name).to_owned()), below)
+        }
         _ => return (None, String::new()),
     };
     (Some(view), below.join("/"))

@@ -1,16 +1,20 @@
 //! `revu versions`: all versions of a file.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::json;
 
 use crate::format::{FileId, IndexId};
 use crate::ops::history;
-use crate::repo::names;
+use crate::repo::{Repository, names};
+use crate::siyuan::notes::crypt::Vault;
 use crate::ui::table::{Column, Table};
 use crate::ui::{Style, size, text, time};
 
 use super::context::Context;
 use super::error::End;
+use super::note_shelf::NoteReader;
 use super::target;
 use super::watch::Watch;
 
@@ -18,9 +22,13 @@ const EXAMPLES: &str = "\
 Examples:
   revu versions /assets/plan.txt
   revu versions --json /20240101120000-abcdefg/20240102120000-hijklmn.sy
+  revu versions '/Garden/Tomatoes'
   revu cat 2024-05-01T18.01.00+0800:/assets/plan.txt";
 
-/// List the versions of a file, newest first
+/// List the versions of a file or note, newest first
+///
+/// A note of SiYuan may be named by its titles, as a mount shows it in `notes/`: it is then followed through
+/// renames and moves.
 ///
 /// Each version comes once, with the snapshots that hold it. Columns: time of the file, size, how many
 /// snapshots, the first and the last of them, `time alone` where the content is that of the version
@@ -28,7 +36,7 @@ Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = super::args::after_help(EXAMPLES))]
 pub struct Args {
-    /// The file: /assets/plan.txt, or a path in a mount
+    /// The file: /assets/plan.txt, a path in a mount, or a note: /NOTEBOOK/TITLE
     path: String,
 }
 
@@ -58,7 +66,14 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let ids: Vec<IndexId> = snapshots.list.iter().map(|snapshot| snapshot.head.id).collect();
     let names = names::names(&snapshots, &context.zone);
     let watch = Watch::new(context)?;
-    let found = history::versions(&repo, &ids, &path, &watch);
+    let repo = Arc::new(repo);
+    let mut found = history::versions(&repo, &ids, &path, &watch);
+    if found.versions.is_empty()
+        && !found.stopped
+        && let Some(note) = note_called(&repo, &ids, &path)
+    {
+        found = history::note_versions(&repo, &ids, &note, &watch);
+    }
     watch.clear();
     if found.stopped {
         return Err(Watch::interrupted().into());
@@ -79,7 +94,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         let (first, last) = (name(version.snapshots.first()), name(version.snapshots.last()));
         if context.global.json {
             context.out.json(&Line {
-                path: format!("/{path}"),
+                path: format!("/{}", version.path),
                 size: version.size,
                 updated: version.updated,
                 mtime: time::rfc3339(version.updated),
@@ -108,4 +123,13 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         context.out.json(&json!({"summary": summary}))?;
     }
     context.done(damaged)
+}
+
+/// The ID of the note that was called so last, by its titles.
+fn note_called(repo: &Arc<Repository>, snapshots: &[IndexId], path: &str) -> Option<String> {
+    let reader = NoteReader::new(Arc::clone(repo), Vault::default());
+    snapshots.iter().rev().find_map(|id| {
+        let shelf = reader.shelf(*id).ok()?;
+        Some(reader.find(&shelf, path).ok()?.id.into())
+    })
 }

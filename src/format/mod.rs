@@ -19,6 +19,7 @@ pub mod record;
 pub mod seal;
 mod zst;
 
+pub use gcm::open_bound;
 pub use id::{ChunkId, FileId, Id, IndexId};
 pub use index::{Index, IndexHead};
 pub use key::RepoKey;

@@ -37,6 +37,10 @@ pub struct Options {
     pub auto_unmount: bool,
     /// The kernel refuses to run programs from the mount.
     pub noexec: bool,
+    /// Notes of SiYuan are not shown by their names.
+    pub nonotes: bool,
+    /// References between notes are links.
+    pub notelinks: bool,
 }
 
 /// One option that is known.
@@ -63,6 +67,8 @@ pub const KNOWN: &[Known] = &[
     Known { name: "auto_unmount", help: "Unmount if the program crashes" },
     Known { name: "exec", help: "Let programs run from the mount" },
     Known { name: "noexec", help: "Let no program run from the mount" },
+    Known { name: "nonotes", help: "Leave out notes/: notes of SiYuan by their names" },
+    Known { name: "notelinks", help: "In notes/, references to other notes are links" },
     Known { name: "noatime", help: "Accepted: times of access are never kept" },
     Known { name: "nosuid", help: "Accepted: it always holds" },
     Known { name: "nodev", help: "Accepted: it always holds" },
@@ -161,7 +167,6 @@ impl Options {
             }
             "rw" => return refused("snapshots never change, so every mount is read-only"),
             "suid" | "dev" => return refused("what snapshots hold never runs with other rights"),
-            "nonotes" | "notelinks" => return refused("notes are not shown by their names yet"),
             _ => match self.flag(name) {
                 Some(after) => *self = after,
                 None => return Err(OptionsError::Unknown(option.to_owned())),
@@ -182,6 +187,8 @@ impl Options {
             "auto_unmount" => after.auto_unmount = true,
             "exec" => after.noexec = false,
             "noexec" => after.noexec = true,
+            "nonotes" => after.nonotes = true,
+            "notelinks" => after.notelinks = true,
             _ => return None,
         }
         Some(after)
@@ -245,6 +252,8 @@ mod tests {
             ("auto_unmount", Options { auto_unmount: true, ..none.clone() }),
             ("noexec", Options { noexec: true, ..none.clone() }),
             ("noexec,exec", none.clone()),
+            ("nonotes", Options { nonotes: true, ..none.clone() }),
+            ("notelinks", Options { notelinks: true, ..none.clone() }),
         ];
         for (text, wanted) in table {
             assert_eq!(parse(text).as_ref(), Ok(wanted), "{text}");
@@ -259,8 +268,6 @@ mod tests {
             ("rw", "read-only"),
             ("suid", "other rights"),
             ("dev", "other rights"),
-            ("nonotes", "yet"),
-            ("notelinks", "yet"),
             ("subtype=x", "subtype revu"),
             ("subtype", "subtype revu"),
             ("nonsense", "known are ro, allow_other"),

@@ -15,6 +15,8 @@ use super::paths::Scope;
 pub struct Version {
     /// Its File ID.
     pub id: FileId,
+    /// Its path, without a slash before it.
+    pub path: String,
     /// Bytes.
     pub size: u64,
     /// Milliseconds since 1970.
@@ -49,8 +51,28 @@ pub fn versions(
     monitor: &dyn Monitor,
 ) -> Versions {
     let scope = Scope::new(path);
-    let mut records: Vec<FileRecord> = Vec::new();
     let is_it = |path: &str| path.strip_prefix('/').unwrap_or(path) == scope.path();
+    versions_where(repo, snapshots, is_it, monitor)
+}
+
+/// The same of a note of SiYuan, given by its ID, wherever it was moved.
+pub fn note_versions(
+    repo: &Repository,
+    snapshots: &[IndexId],
+    id: &str,
+    monitor: &dyn Monitor,
+) -> Versions {
+    let file = format!("/{id}.sy");
+    versions_where(repo, snapshots, |path: &str| path.ends_with(&file), monitor)
+}
+
+fn versions_where(
+    repo: &Repository,
+    snapshots: &[IndexId],
+    is_it: impl Fn(&str) -> bool + Sync,
+    monitor: &dyn Monitor,
+) -> Versions {
+    let mut records: Vec<FileRecord> = Vec::new();
     let judge = |record| {
         records.push(record);
         let number = u32::try_from(records.len() - 1).expect("fewer than 2^32 records");
@@ -62,6 +84,7 @@ pub fn versions(
         .zip(followed.present)
         .map(|(record, snapshots)| Version {
             id: record.id,
+            path: record.path.strip_prefix('/').unwrap_or(&record.path).to_owned(),
             size: u64::try_from(record.size).expect("verified: a size is not negative"),
             updated: record.updated,
             chunks: record.chunks.into(),

@@ -32,7 +32,7 @@ pub fn names(snapshots: &Snapshots, zone: &TimeZone) -> Vec<String> {
 
 /// A time as a file name: `2024-05-01T18.01.00+0800`, or `…Z` in UTC. The offset keeps the hour apart
 /// that comes twice when summer time ends.
-fn time_name(created: i64, zone: &TimeZone) -> String {
+pub fn time_name(created: i64, zone: &TimeZone) -> String {
     let Ok(time) = Timestamp::from_millisecond(created) else {
         // Beyond the year 9999: no snapshot that anybody made.
         return format!("time-{created}");

@@ -4,6 +4,7 @@
 pub mod conf;
 pub mod ignore;
 pub mod lock;
+pub mod notes;
 pub mod retention;
 pub mod workspace;
 

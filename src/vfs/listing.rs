@@ -33,15 +33,26 @@ pub struct Listing {
     snapshots: Vec<Line>,
     ids: Vec<Line>,
     tags: Vec<Line>,
+    notes: Vec<Line>,
+    notes_tags: Vec<Line>,
+    /// Whether there is a folder of notes.
+    pub has_notes: bool,
     /// Where the link `latest` leads, from the root of the mount.
     pub latest: Option<String>,
 }
 
 impl Listing {
     /// The lists for a state of the repository.
-    pub fn new(snapshots: &Snapshots, zone: &TimeZone, slots: &Slots, mtime_ns: i128) -> Self {
+    pub fn new(
+        snapshots: &Snapshots,
+        zone: &TimeZone,
+        slots: &Slots,
+        mtime_ns: i128,
+        has_notes: bool,
+    ) -> Self {
         let by_name = names::names(snapshots, zone);
-        let mut listing = Self { generation: snapshots.generation, mtime_ns, ..Self::default() };
+        let generation = snapshots.generation;
+        let mut listing = Self { generation, mtime_ns, has_notes, ..Self::default() };
         let line = |view, name: String, id, created| {
             let name: Arc<str> = name.into();
             let slot = slots.give(view, &name, id, created);
@@ -52,6 +63,9 @@ impl Listing {
             if snapshots.latest == Some(id) {
                 listing.latest = Some(format!("snapshots/{name}"));
             }
+            if has_notes {
+                listing.notes.push(line(View::Notes, name.clone(), id, created));
+            }
             listing.snapshots.push(line(View::Snapshots, name, id, created));
             listing.ids.push(line(View::Ids, id.to_string(), id, created));
         }
@@ -59,12 +73,27 @@ impl Listing {
             // A tag names a snapshot of the list: that is checked where the list is made.
             let Some(snapshot) = snapshots.get(*id) else { continue };
             let name = escape::shown(tag).into_owned();
+            if has_notes {
+                let line = line(View::NotesTags, name.clone(), *id, snapshot.head.created);
+                listing.notes_tags.push(line);
+            }
             listing.tags.push(line(View::Tags, name, *id, snapshot.head.created));
         }
-        for lines in [&mut listing.snapshots, &mut listing.ids, &mut listing.tags] {
+        for lines in [
+            &mut listing.snapshots,
+            &mut listing.ids,
+            &mut listing.tags,
+            &mut listing.notes,
+            &mut listing.notes_tags,
+        ] {
             lines.sort_by(|a, b| a.name.as_bytes().cmp(b.name.as_bytes()));
         }
         listing
+    }
+
+    /// The name of the latest snapshot.
+    pub fn latest_name(&self) -> Option<&str> {
+        self.latest.as_deref()?.strip_prefix("snapshots/")
     }
 
     /// The lines of a list, in the order of their names' bytes.
@@ -73,6 +102,8 @@ impl Listing {
             View::Snapshots => &self.snapshots,
             View::Ids => &self.ids,
             View::Tags => &self.tags,
+            View::Notes => &self.notes,
+            View::NotesTags => &self.notes_tags,
         }
     }
 
@@ -86,7 +117,7 @@ impl Listing {
     /// What of `old` the kernel must no longer believe.
     pub fn changes_since(&self, old: &Self) -> Vec<Change> {
         let mut changes = Vec::new();
-        for view in [View::Snapshots, View::Ids, View::Tags] {
+        for view in [View::Snapshots, View::Ids, View::Tags, View::Notes, View::NotesTags] {
             let (before, now) = (old.lines(view), self.lines(view));
             if before == now {
                 continue;
@@ -102,6 +133,11 @@ impl Listing {
         if self.latest != old.latest {
             changes.push(Change::Node(super::ino::LATEST));
             changes.push(Change::Name { parent: super::ino::ROOT, name: b"latest".to_vec() });
+            changes.push(Change::Node(super::ino::NOTES_LATEST));
+            changes.push(Change::Name { parent: super::ino::NOTES, name: b"latest".to_vec() });
+        }
+        if self.has_notes != old.has_notes {
+            changes.push(Change::Name { parent: super::ino::ROOT, name: b"notes".to_vec() });
         }
         changes
     }

@@ -8,6 +8,9 @@
 //!   snapshots/<local time>/…
 //!   ids/<40 digits>/…
 //!   tags/<tag>/…
+//!   notes/<local time>/<notebook>/<title>.md
+//!   versions/files/<path>/<local time><extension>
+//!   versions/notes/<notebook>/<title>/<local time>.md
 //! ```
 //!
 //! # Inode numbers
@@ -18,12 +21,17 @@
 //! its place in a walk of that snapshot, so that no folder appears twice.
 
 mod attr;
+mod entries;
 mod error;
 pub mod escape;
 pub mod ino;
 mod listing;
+pub mod notes;
+mod readdir;
 mod slots;
 pub mod tree;
+mod versions;
+mod versions_view;
 #[expect(clippy::module_inception, reason = "the model itself, beside its parts")]
 mod vfs;
 mod xattr;

@@ -74,7 +74,8 @@ impl Slots {
     /// is part of the place: a tag that moves to another snapshot is another slot.
     pub fn give(&self, view: View, name: &Arc<str>, id: IndexId, created: i64) -> u32 {
         let mut table = self.table.write();
-        let place = (view, (view == View::Tags).then(|| Arc::clone(name)), id);
+        let by_tag = matches!(view, View::Tags | View::NotesTags);
+        let place = (view, by_tag.then(|| Arc::clone(name)), id);
         if let Some(slot) = table.by_place.get(&place).copied() {
             if let Some(known) = &mut table.slots[slot as usize - 1] {
                 known.name = Arc::clone(name);

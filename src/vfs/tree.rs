@@ -140,6 +140,25 @@ impl Dir {
         Some(found)
     }
 
+    /// The folders on the way to a place of the walk through this one, with their names: itself, which has
+    /// none here, first. `None` for a place that the walk does not have.
+    pub fn trail(self: &Arc<Self>, nth: u32) -> Option<Vec<(Box<str>, Arc<Self>)>> {
+        if nth >= self.count {
+            return None;
+        }
+        let mut trail = vec![(Box::default(), Arc::clone(self))];
+        let mut here = Arc::clone(self);
+        let mut left = nth;
+        while left > 0 {
+            let sub = &here.dirs[here.dirs.partition_point(|sub| sub.first <= left) - 1];
+            left -= sub.first;
+            let dir = Arc::clone(&sub.dir);
+            trail.push((sub.name.clone(), Arc::clone(&dir)));
+            here = dir;
+        }
+        Some(trail)
+    }
+
     /// Follows a path of shown names, parted by `/`; empty parts do not count.
     pub fn walk(self: &Arc<Self>, path: &str, files: &[File]) -> Option<Child> {
         let mut here = Child::Dir(Arc::clone(self), 0);

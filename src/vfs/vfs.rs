@@ -6,14 +6,21 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
 
-use crate::repo::{Bytes, File, FileNo, ReadError, Repository};
+use crate::repo::{Bytes, ReadError, Repository, Snapshots};
 
-use super::attr::{Attr, Entry, Item, Kind, Lifetime, Stats};
+use super::attr::{Attr, Entry, Lifetime, Stats};
+use super::entries::{
+    child_entry, dir_attr, file_attr, latest_attr, latest_entry, line_entry, root_attr, view_attr,
+    view_entry,
+};
 use super::escape::MAX_NAME;
 use super::ino::{self, Node, View};
-use super::listing::{Line, Listing};
+use super::listing::Listing;
+use super::notes::{Engine, NotesOptions, NotesView, Place};
+use super::readdir::{LATEST_NAME, NOTES_NAME, TAGS_NAME, VERSIONS_NAME, VIEWS};
 use super::slots::{Slot, Slots};
-use super::tree::{self, Child, Dir, Located, Shared};
+use super::tree::{self, Dir, Located, Shared};
+use super::versions_view::VersionsView;
 use super::{VfsError, xattr};
 
 /// How the tree is shown.
@@ -42,15 +49,17 @@ type Tell = Box<dyn Fn(Change) + Send + Sync>;
 
 /// The mounted tree of one repository.
 pub struct Vfs {
-    repo: Arc<Repository>,
-    zone: TimeZone,
-    slots: Slots,
-    shared: Shared,
-    listing: RwLock<Arc<Listing>>,
+    pub(super) repo: Arc<Repository>,
+    pub(super) zone: TimeZone,
+    pub(super) slots: Slots,
+    pub(super) shared: Shared,
+    pub(super) listing: RwLock<Arc<Listing>>,
     /// Held while a new listing is made, so that one thread does it.
-    refreshing: Mutex<()>,
-    tell: Arc<OnceLock<Tell>>,
-    size: super::attr::SizeMeter,
+    pub(super) refreshing: Mutex<()>,
+    pub(super) tell: Arc<OnceLock<Tell>>,
+    pub(super) size: super::attr::SizeMeter,
+    pub(super) notes: Option<NotesView>,
+    pub(super) versions: Option<VersionsView>,
 }
 
 impl std::fmt::Debug for Vfs {
@@ -59,18 +68,33 @@ impl std::fmt::Debug for Vfs {
     }
 }
 
-/// The folders of the root, in the order of their names.
-const VIEWS: [(&str, View); 3] =
-    [("ids", View::Ids), ("snapshots", View::Snapshots), ("tags", View::Tags)];
-
-const LATEST_NAME: &str = "latest";
-
 impl Vfs {
     /// The tree of `repo`, with its lists of snapshots and tags read.
     ///
     /// # Errors
     /// [`VfsError::Damaged`] where the repository cannot be listed.
     pub fn new(repo: Arc<Repository>, options: VfsOptions) -> Result<Self, VfsError> {
+        Self::build(repo, options, None)
+    }
+
+    /// The same, with the versions of all files beside it, and the notes of SiYuan by their names, where
+    /// the repository holds some.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_notes(
+        repo: Arc<Repository>,
+        options: VfsOptions,
+        notes: NotesOptions,
+    ) -> Result<Self, VfsError> {
+        Self::build(repo, options, Some(notes))
+    }
+
+    fn build(
+        repo: Arc<Repository>,
+        options: VfsOptions,
+        notes: Option<NotesOptions>,
+    ) -> Result<Self, VfsError> {
         let tell: Arc<OnceLock<Tell>> = Arc::default();
         repo.on_correction({
             let tell = Arc::clone(&tell);
@@ -80,9 +104,19 @@ impl Vfs {
                 }
             })
         });
+        let notes = notes.map(|options| {
+            let NotesOptions { shown, links, vault, facts } = options;
+            // Times in notes are those of the clock on the wall, whatever snapshots are called.
+            let zone = TimeZone::system();
+            NotesView::new(Engine::new(Arc::clone(&repo), zone, links, vault, facts), shown)
+        });
+        let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
+        let versions = notes.is_some().then(|| VersionsView::new(Arc::clone(&repo), zone.clone()));
         let vfs = Self {
+            notes,
+            versions,
             repo,
-            zone: if options.utc { TimeZone::UTC } else { TimeZone::system() },
+            zone,
             slots: Slots::default(),
             shared: Shared::default(),
             listing: RwLock::default(),
@@ -119,7 +153,7 @@ impl Vfs {
         self.listing().map(drop)
     }
 
-    fn listing(&self) -> Result<Arc<Listing>, VfsError> {
+    pub(super) fn listing(&self) -> Result<Arc<Listing>, VfsError> {
         let snapshots = self.repo.snapshots().map_err(|e| VfsError::Damaged(e.to_string()))?;
         let known = Arc::clone(&self.listing.read());
         if known.generation == snapshots.generation {
@@ -132,10 +166,15 @@ impl Vfs {
         }
         // Later than before, whatever the clock does: the kernel sees by it that the list changed.
         let mtime_ns = now_ns().max(old.mtime_ns + 1);
-        let fresh = Arc::new(Listing::new(&snapshots, &self.zone, &self.slots, mtime_ns));
+        let has_notes = self.notes.as_ref().is_some_and(|n| n.is_present(&self.repo, &snapshots));
+        let fresh = Listing::new(&snapshots, &self.zone, &self.slots, mtime_ns, has_notes);
+        let fresh = Arc::new(fresh);
         *self.listing.write() = Arc::clone(&fresh);
         self.slots.sweep(|id| snapshots.get(id).is_some());
         self.shared.sweep();
+        if let Some(notes) = &self.notes {
+            notes.sweep(|id| snapshots.get(id).is_some());
+        }
         if let Some(tell) = self.tell.get() {
             fresh.changes_since(&old).into_iter().for_each(tell);
         }
@@ -143,7 +182,7 @@ impl Vfs {
     }
 
     /// The root folder of the snapshot in a slot, loaded if this is the first time.
-    fn root_of(&self, slot: &Slot) -> Result<Arc<Dir>, VfsError> {
+    pub(super) fn root_of(&self, slot: &Slot) -> Result<Arc<Dir>, VfsError> {
         slot.tree.get(|| {
             let loaded = self.repo.load(slot.id).map_err(|e| match e.is_missing() {
                 true => VfsError::Stale,
@@ -153,7 +192,49 @@ impl Vfs {
         })
     }
 
-    fn folder(&self, slot: u32, nth: u32) -> Result<(Slot, Located), VfsError> {
+    /// The view of notes, where there is one.
+    pub fn notes(&self) -> Option<&NotesView> {
+        self.notes.as_ref()
+    }
+
+    /// Asks the view of notes about a folder, if the slot is one of its. `None` where it is not.
+    pub(super) fn in_notes<R>(
+        &self,
+        slot: u32,
+        ask: impl FnOnce(&NotesView, Place<'_>) -> Result<R, VfsError>,
+    ) -> Option<Result<R, VfsError>> {
+        let found = match self.slots.get(slot) {
+            Some(found) => found,
+            None => return Some(Err(VfsError::Stale)),
+        };
+        let depth = match found.view {
+            View::Notes => 1,
+            View::NotesTags => 2,
+            View::Snapshots | View::Ids | View::Tags => return None,
+        };
+        let notes = self.notes.as_ref()?;
+        Some(
+            self.root_of(&found)
+                .and_then(|root| ask(notes, Place { slot, id: found.id, depth, root: &root })),
+        )
+    }
+
+    /// The view of versions, and what it needs.
+    pub(super) fn of_versions(
+        &self,
+    ) -> Result<(&VersionsView, Arc<Snapshots>, &NotesView), VfsError> {
+        let (Some(versions), Some(notes)) = (&self.versions, &self.notes) else {
+            return Err(VfsError::Stale);
+        };
+        let snapshots = self.repo.snapshots().map_err(|e| VfsError::Damaged(e.to_string()))?;
+        Ok((versions, snapshots, notes))
+    }
+
+    pub(super) fn of_notes(&self) -> Result<&NotesView, VfsError> {
+        self.notes.as_ref().ok_or(VfsError::Stale)
+    }
+
+    pub(super) fn folder(&self, slot: u32, nth: u32) -> Result<(Slot, Located), VfsError> {
         let slot = self.slots.get(slot).ok_or(VfsError::Stale)?;
         let located = self.root_of(&slot)?.locate(nth).ok_or(VfsError::Stale)?;
         Ok((slot, located))
@@ -166,17 +247,32 @@ impl Vfs {
     /// [`VfsError::NameTooLong`], [`VfsError::Stale`], [`VfsError::Damaged`].
     pub fn lookup(&self, parent: u64, name: &[u8]) -> Result<Entry, VfsError> {
         let node = ino::node(parent).ok_or(VfsError::Stale)?;
-        if name.len() > MAX_NAME && !matches!(node, Node::Latest | Node::File(_)) {
+        if name.len() > MAX_NAME && node.is_folder() {
             return Err(VfsError::NameTooLong);
         }
         match node {
             Node::Root => self.lookup_in_root(name),
+            Node::View(View::Notes) if name == TAGS_NAME.as_bytes() => {
+                Ok(view_entry(View::NotesTags, &*self.listing()?))
+            }
+            Node::View(View::Notes) if name == LATEST_NAME.as_bytes() => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::NotFound(Lifetime::Short))?;
+                Ok(latest_entry(ino::NOTES_LATEST, target, &listing))
+            }
+            Node::Versions(place) => {
+                let (versions, snapshots, notes) = self.of_versions()?;
+                versions.lookup(place, name, &snapshots, notes)
+            }
             Node::View(view) => {
                 let listing = self.listing()?;
                 let line = listing.find(view, name).ok_or(VfsError::NotFound(Lifetime::Short))?;
                 Ok(line_entry(line))
             }
             Node::Folder { slot, nth } => {
+                if let Some(found) = self.in_notes(slot, |n, place| n.lookup(place, nth, name)) {
+                    return found;
+                }
                 let (_, located) = self.folder(slot, nth)?;
                 let absent = VfsError::NotFound(Lifetime::Forever);
                 // Names in a repository are text; what is not, is not there.
@@ -187,7 +283,7 @@ impl Vfs {
                     Ok(child_entry(slot, nth, &child, files))
                 })
             }
-            Node::Latest | Node::File(_) => Err(VfsError::NotADir),
+            _ => Err(VfsError::NotADir),
         }
     }
 
@@ -198,7 +294,18 @@ impl Vfs {
         }
         if name == LATEST_NAME.as_bytes() {
             let target = listing.latest.as_ref().ok_or(VfsError::NotFound(Lifetime::Short))?;
-            return Ok(latest_entry(target, &listing));
+            return Ok(latest_entry(ino::LATEST, target, &listing));
+        }
+        if name == NOTES_NAME.as_bytes() && self.notes.is_some() {
+            return match listing.has_notes {
+                true => Ok(view_entry(View::Notes, &listing)),
+                false => Err(VfsError::NotFound(Lifetime::Short)),
+            };
+        }
+        if name == VERSIONS_NAME.as_bytes()
+            && let Some(versions) = &self.versions
+        {
+            return Ok(versions.root_entry());
         }
         Err(VfsError::NotFound(Lifetime::Forever))
     }
@@ -214,7 +321,25 @@ impl Vfs {
             Node::Latest => {
                 let listing = self.listing()?;
                 let target = listing.latest.as_ref().ok_or(VfsError::Stale)?;
-                Ok((latest_attr(target, &listing), Lifetime::Short))
+                Ok((latest_attr(ino, target, &listing), Lifetime::Short))
+            }
+            Node::NotesLatest => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::Stale)?;
+                Ok((latest_attr(ino, target, &listing), Lifetime::Short))
+            }
+            Node::Versions(place) => {
+                let (versions, snapshots, notes) = self.of_versions()?;
+                Ok((versions.getattr(place, &snapshots, notes)?, Lifetime::Short))
+            }
+            Node::Text(no) => Ok((self.of_notes()?.text_attr(no)?, Lifetime::Forever)),
+            Node::Opened(no) => Ok((self.of_notes()?.opened_attr(no)?, Lifetime::Forever)),
+            Node::Locked { slot, nth } => {
+                Ok((self.of_notes()?.locked_attr(slot, nth), Lifetime::Forever))
+            }
+            Node::Assets { slot, nth } => {
+                let attr = self.in_notes(slot, |notes, place| notes.link_attr(place, nth));
+                Ok((attr.ok_or(VfsError::Stale)??, Lifetime::Forever))
             }
             Node::Folder { slot, nth: 0 } => {
                 let found = self.slots.get(slot).ok_or(VfsError::Stale)?;
@@ -243,134 +368,17 @@ impl Vfs {
                 let target = listing.latest.clone();
                 Ok(target.ok_or(VfsError::NotFound(Lifetime::Short))?.into_bytes())
             }
+            Node::NotesLatest => {
+                let listing = self.listing()?;
+                let target = listing.latest_name().ok_or(VfsError::NotFound(Lifetime::Short))?;
+                Ok(target.as_bytes().to_vec())
+            }
+            Node::Assets { slot, nth } => {
+                let target = self.in_notes(slot, |notes, place| notes.readlink(place, nth));
+                Ok(target.ok_or(VfsError::Stale)??.into_bytes())
+            }
             _ => Err(VfsError::NotALink),
         }
-    }
-
-    /// Lists a folder from `offset` on (0: from the beginning, with `.` and `..`) in the order of the
-    /// names' bytes, until `take` answers `false`: that line was not taken and comes again. A
-    /// listing that goes on after the list has changed misses and repeats nothing that stayed.
-    ///
-    /// # Errors
-    /// [`VfsError::NotADir`], [`VfsError::Stale`], [`VfsError::Damaged`].
-    pub fn readdir(
-        &self,
-        ino: u64,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        match ino::node(ino).ok_or(VfsError::Stale)? {
-            Node::Root => self.read_root(offset, take),
-            Node::View(view) => self.read_view(view, offset, take),
-            Node::Folder { slot, nth } => self.read_folder(ino, slot, nth, offset, take),
-            Node::Latest | Node::File(_) => Err(VfsError::NotADir),
-        }
-    }
-
-    fn read_root(
-        &self,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let listing = self.listing()?;
-        let root = short(root_attr(&listing));
-        let [ids, snapshots, tags] = VIEWS;
-        let view = |(name, view): (&'static str, View)| (name, view_entry(view, &listing));
-        let latest = listing.latest.as_ref().map(|target| latest_entry(target, &listing));
-        let lines = [
-            Some((".", root)),
-            Some(("..", root)),
-            Some(view(ids)),
-            latest.map(|entry| (LATEST_NAME, entry)),
-            Some(view(snapshots)),
-            Some(view(tags)),
-        ];
-        for (line, next) in
-            lines.into_iter().zip(1..).skip(usize::try_from(offset).unwrap_or(usize::MAX))
-        {
-            let Some((name, entry)) = line else { continue };
-            if !take(Item { name: name.as_bytes(), entry, next }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_view(
-        &self,
-        view: View,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let listing = self.listing()?;
-        if offset == 0 {
-            let entry = view_entry(view, &listing);
-            if !take(Item { name: b".", entry, next: 1 }) {
-                return Ok(());
-            }
-        }
-        if offset <= 1 {
-            let entry = short(root_attr(&listing));
-            if !take(Item { name: b"..", entry, next: FIRST }) {
-                return Ok(());
-            }
-        }
-        let lines = listing.lines(view);
-        let from = match offset.checked_sub(FIRST) {
-            None | Some(0) => 0,
-            // Places in a list shift, slots do not: go on behind the name of the last one.
-            Some(slot) => match u32::try_from(slot).ok().and_then(|slot| self.slots.get(slot)) {
-                Some(last) => {
-                    lines.partition_point(|line| line.name.as_bytes() <= last.name.as_bytes())
-                }
-                None => lines.partition_point(|line| u64::from(line.slot) <= slot),
-            },
-        };
-        for line in &lines[from..] {
-            let next = FIRST + u64::from(line.slot);
-            if !take(Item { name: line.name.as_bytes(), entry: line_entry(line), next }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_folder(
-        &self,
-        ino: u64,
-        slot: u32,
-        nth: u32,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let (found, located) = self.folder(slot, nth)?;
-        if offset == 0 {
-            let attr = self.getattr(ino)?.0;
-            if !take(Item { name: b".", entry: forever(attr), next: 1 }) {
-                return Ok(());
-            }
-        }
-        if offset <= 1 {
-            let entry = match located.parent {
-                Some(parent) => forever(self.getattr(ino::folder(slot, parent))?.0),
-                None => view_entry(found.view, &*self.listing()?),
-            };
-            if !take(Item { name: b"..", entry, next: FIRST }) {
-                return Ok(());
-            }
-        }
-        let from = usize::try_from(offset.saturating_sub(FIRST)).unwrap_or(usize::MAX);
-        self.repo.catalog().with_files(|files| {
-            for i in from..located.dir.len() {
-                let child = located.dir.child(i).expect("within the folder's length");
-                let entry = child_entry(slot, nth, &child, files);
-                let name = located.dir.name(i, files).as_bytes();
-                if !take(Item { name, entry, next: FIRST + i as u64 + 1 }) {
-                    break;
-                }
-            }
-        });
-        Ok(())
     }
 
     /// Reads a file: `len` bytes at `offset`, less at its end, none behind it. Every byte has been
@@ -384,8 +392,15 @@ impl Vfs {
                 ReadError::NoSuchFile => VfsError::Stale,
                 e => VfsError::Damaged(e.to_string()),
             }),
-            Node::Latest => Err(VfsError::NotFound(Lifetime::Short)),
-            Node::Root | Node::View(_) | Node::Folder { .. } => Err(VfsError::IsADir),
+            Node::Text(no) => self.of_notes()?.read_text(no, offset, len),
+            Node::Opened(no) => self.of_notes()?.read_opened(no, offset, len),
+            Node::Locked { .. } => Ok(self.of_notes()?.read_locked(offset, len)),
+            Node::Latest | Node::NotesLatest | Node::Assets { .. } => {
+                Err(VfsError::NotFound(Lifetime::Short))
+            }
+            Node::Root | Node::View(_) | Node::Folder { .. } | Node::Versions(_) => {
+                Err(VfsError::IsADir)
+            }
         }
     }
 
@@ -428,69 +443,9 @@ impl Vfs {
     }
 }
 
-/// Offset of the first line after `.` and `..`.
-const FIRST: u64 = 2;
-
 fn now_ns() -> i128 {
     match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_nanos() as i128,
         Err(before) => -(before.duration().as_nanos() as i128),
     }
-}
-
-fn short(attr: Attr) -> Entry {
-    Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Short }
-}
-
-fn forever(attr: Attr) -> Entry {
-    Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Forever }
-}
-
-fn dir_attr(ino: u64, mtime_ms: i64) -> Attr {
-    Attr { ino, kind: Kind::Dir, size: 0, mtime_ns: i128::from(mtime_ms) * 1_000_000 }
-}
-
-fn root_attr(listing: &Listing) -> Attr {
-    Attr { ino: ino::ROOT, kind: Kind::Dir, size: 0, mtime_ns: listing.mtime_ns }
-}
-
-fn view_attr(view: View, listing: &Listing) -> Attr {
-    Attr { ino: view.ino(), kind: Kind::Dir, size: 0, mtime_ns: listing.mtime_ns }
-}
-
-fn view_entry(view: View, listing: &Listing) -> Entry {
-    short(view_attr(view, listing))
-}
-
-fn latest_attr(target: &str, listing: &Listing) -> Attr {
-    let size = target.len() as u64;
-    Attr { ino: ino::LATEST, kind: Kind::Symlink, size, mtime_ns: listing.mtime_ns }
-}
-
-fn latest_entry(target: &str, listing: &Listing) -> Entry {
-    let attr = latest_attr(target, listing);
-    Entry { attr, name_lifetime: Lifetime::Short, attr_lifetime: Lifetime::Short }
-}
-
-/// A snapshot never changes, but its name may lead elsewhere or nowhere.
-fn line_entry(line: &Line) -> Entry {
-    let attr = dir_attr(ino::folder(line.slot, 0), line.created);
-    Entry { attr, name_lifetime: Lifetime::Short, attr_lifetime: Lifetime::Forever }
-}
-
-fn child_entry(slot: u32, parent: u32, child: &Child, files: &[File]) -> Entry {
-    forever(match child {
-        Child::Dir(dir, first) => dir_attr(ino::folder(slot, parent + first), dir.newest()),
-        Child::File(no) => file_attr(*no, &files[no.0 as usize]),
-    })
-}
-
-/// A file whose record is damaged says that it has one byte: a file of none would never be read,
-/// and so copied without an error.
-fn file_attr(no: FileNo, file: &File) -> Attr {
-    let (size, updated) = match file {
-        File::Known(entry) => (entry.size, entry.updated),
-        File::Bad(_) => (1, 0),
-    };
-    Attr { ino: ino::file(no), kind: Kind::File, size, mtime_ns: i128::from(updated) * 1_000_000 }
 }

@@ -69,7 +69,7 @@ fn there_and_back() {
     let point = place.0.path("past");
     let mounted = place.mount(&["past"]).ok();
     assert_eq!(mounted.stdout, "", "the user knows where it is");
-    assert_eq!(names(&point), ["ids", "latest", "snapshots", "tags"]);
+    assert_eq!(names(&point), ["ids", "latest", "notes", "snapshots", "tags", "versions"]);
     assert_eq!(names(&point.join("snapshots")), GOLDEN_NAMES);
     assert_eq!(fs::read_to_string(point.join("latest/later.txt")).unwrap(), "five\n");
 
@@ -103,7 +103,7 @@ fn a_mount_point_of_our_own_is_printed() {
     assert!(names(&point.join("snapshots")).contains(&"2024-04-30T23.01.40Z".to_owned()));
     let json = place.mount(&["--json"]).ok().json();
     let second = PathBuf::from(json[0]["summary"]["mountpoint"].as_str().unwrap());
-    assert_eq!(names(&second).len(), 4);
+    assert_eq!(names(&second).len(), 6);
     assert!(json[0]["summary"]["pid"].as_u64().unwrap() > 1);
     for point in [&point, &second] {
         place.umount(point).ok();

@@ -16,7 +16,7 @@ use crate::format::{ChunkId, FileId};
 use super::paths;
 
 pub use folder::{Compare, folder};
-pub use patch::{PatchError, Patcher};
+pub use patch::{PatchError, Patcher, quoted, unified};
 pub use snapshots::snapshots;
 
 /// What happened to a path.

@@ -133,7 +133,7 @@ impl Patcher<'_> {
 }
 
 /// A path as git writes it: in quotes and with escapes where it holds what would end it.
-fn quoted(prefix: &str, path: &str) -> String {
+pub fn quoted(prefix: &str, path: &str) -> String {
     let needs = |c: char| c.is_ascii_control() || c == '"' || c == '\\';
     if !path.contains(needs) {
         return format!("{prefix}{path}");
@@ -155,8 +155,8 @@ fn quoted(prefix: &str, path: &str) -> String {
     out
 }
 
-/// The hunks of a unified diff.
-fn unified(old: &str, new: &str) -> String {
+/// The hunks of a unified diff; empty where the texts are equal.
+pub fn unified(old: &str, new: &str) -> String {
     let old: Vec<&str> = old.split_inclusive('\n').collect();
     let new: Vec<&str> = new.split_inclusive('\n').collect();
     // Numbers for lines: each line is hashed once, however often it is compared.

@@ -211,6 +211,14 @@ impl Dir {
         Ok(rustix::fs::openat(&*self.0, name, flags, NEW_FILE)?.into())
     }
 
+    /// Makes a symbolic link that must not be there yet.
+    ///
+    /// # Errors
+    /// As the system tells it; `EEXIST` where anything has that name.
+    pub fn link(&self, target: &str, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::symlinkat(target, &*self.0, name)?)
+    }
+
     /// Gives a file of this folder another name in it. With `replace`, what has that name (but a
     /// folder) goes; a link goes itself, not what it leads to.
     ///

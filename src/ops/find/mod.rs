@@ -5,6 +5,7 @@
 
 mod glob;
 mod names;
+mod note;
 mod text;
 mod title;
 
@@ -30,6 +31,7 @@ pub enum Query {
     /// Notes of SiYuan by their titles.
     Title(NamePattern),
     /// Files by what is written in them.
+    /// Notes of SiYuan by the Markdown that they read as.
     Content(TextPattern),
 }
 
@@ -86,8 +88,8 @@ pub fn find(
     let mut finds = match query {
         Query::Name(pattern) => by_name(repo, snapshots, pattern, scope, monitor),
         Query::Title(pattern) => {
-            let is_note = |path: &str| path.ends_with(".sy");
-            by_content(repo, snapshots, scope, is_note, monitor, |found, chunks| {
+            let is_note = note::is_one;
+            by_content(repo, snapshots, scope, is_note, monitor, |found, chunks, _| {
                 let head = repo.objects().chunk(chunks[0])?;
                 let title = title::of_note(&head).filter(|title| pattern.matches_name(title));
                 Ok(match title {
@@ -105,8 +107,13 @@ pub fn find(
             scope,
             |_| true,
             monitor,
-            |found, chunks| {
-                let searched = pattern.search(chunks, |id| repo.objects().chunk(id))?;
+            |found, chunks, is_note| {
+                // A note is searched as it is read, and not as it is stored.
+                let markdown = if is_note { note::markdown(repo, chunks)? } else { None };
+                let searched = match markdown {
+                    Some(text) => pattern.search(&chunks[..1], |_| Ok(text.clone().into_bytes())),
+                    None => pattern.search(chunks, |id| repo.objects().chunk(id)),
+                }?;
                 Ok(match searched {
                     text::Searched::Found(excerpt) => {
                         found.excerpt = Some(excerpt);
@@ -209,7 +216,7 @@ fn by_content(
     scope: &Scope,
     wants: impl Fn(&str) -> bool + Sync,
     monitor: &dyn Monitor,
-    look: impl Fn(&mut Found, &[ChunkId]) -> Result<Looked, ObjectError> + Sync,
+    look: impl Fn(&mut Found, &[ChunkId], bool) -> Result<Looked, ObjectError> + Sync,
 ) -> Finds {
     let mut files: Vec<Found> = Vec::new();
     let judge = |record| {
@@ -227,18 +234,19 @@ fn by_content(
     for (file, present) in files.iter_mut().zip(followed.present) {
         file.snapshots = present;
     }
-    let mut number: HashMap<Arc<[ChunkId]>, usize> = HashMap::new();
-    let mut contents: Vec<Arc<[ChunkId]>> = Vec::new();
+    let mut number: HashMap<(Arc<[ChunkId]>, bool), usize> = HashMap::new();
+    let mut contents: Vec<(Arc<[ChunkId]>, bool)> = Vec::new();
     let mut bytes = 0;
     let of_file: Vec<usize> = files
         .iter()
         .map(|found| {
             let file = found.file.as_ref().expect("only files were collected");
-            match number.entry(Arc::clone(&file.chunks)) {
+            let content = (Arc::clone(&file.chunks), note::is_one(&found.path));
+            match number.entry(content.clone()) {
                 Entry::Occupied(known) => *known.get(),
                 Entry::Vacant(new) => {
                     bytes += file.size;
-                    contents.push(Arc::clone(&file.chunks));
+                    contents.push(content);
                     *new.insert(contents.len() - 1)
                 }
             }
@@ -246,12 +254,12 @@ fn by_content(
         .collect();
     drop(number);
     monitor.begin("searched", Some(contents.len() as u64), Unit::Items);
-    let looked = parallel::map(&contents, |chunks| {
+    let looked = parallel::map(&contents, |(chunks, is_note)| {
         if monitor.stopped() {
             return None;
         }
         let mut found = Found::folder("");
-        let looked = look(&mut found, chunks).map(|looked| (looked, found));
+        let looked = look(&mut found, chunks, *is_note).map(|looked| (looked, found));
         monitor.advance(1);
         Some(looked)
     });

@@ -1,0 +1,167 @@
+//! `revu export`: a snapshot's notes as Markdown files.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::ops::disk::{self, Dir};
+use crate::ops::paths::{self, Scope};
+use crate::ops::restore::{self, Options, Wanted};
+use crate::ops::{Monitor, Unit};
+use crate::siyuan::notes::crypt::Vault;
+use crate::siyuan::notes::text::is_id;
+use crate::vfs::notes::Shown;
+
+use super::context::Context;
+use super::error::{End, FAILED, failure};
+use super::note_shelf::NoteReader;
+use super::target::Request;
+use super::watch::Watch;
+
+const EXAMPLES: &str = "\
+Examples:
+  revu export --markdown latest --to ~/notes
+  revu export --markdown 2024-05-01 --to ~/notes-in-may";
+
+/// Write the notes of a snapshot as Markdown, with their attachments
+///
+/// Notes get the names that a mount shows in `notes/`; each folder of notes has a link `assets` to the
+/// attachments, so that the links in notes work. What is in the folder already is never overwritten.
+/// Encrypted notebooks are left out and named: their text is never written to disk.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = super::args::after_help(EXAMPLES))]
+pub struct Args {
+    /// The snapshot
+    #[arg(value_name = "SNAPSHOT")]
+    snapshot: String,
+    /// As Markdown, the way SiYuan exports it
+    #[arg(long, required = true)]
+    markdown: bool,
+    /// The folder to write into; made if it is not there
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    to: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 3 where something could not be written; all else was.
+pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
+    let request = Request::new(&args.snapshot);
+    let (repo, snapshots) = context.snapshots(request.hint())?;
+    let id = request.resolve(&snapshots, &context.zone)?.id;
+    let repo = Arc::new(repo);
+    let reader = NoteReader::new(Arc::clone(&repo), Vault::default());
+    let shelf = reader.shelf(id)?;
+    let (notes, locked) = reader.all(&shelf);
+    let boxes = repo.catalog().with_files(|files| {
+        let names = (0..shelf.root.len()).map(|i| shelf.root.name(i, files).to_owned());
+        names.filter(|name| is_id(name)).collect::<Vec<_>>()
+    });
+    let has =
+        |path: &str| repo.catalog().with_files(|files| shelf.root.walk(path, files).is_some());
+
+    let watch = Watch::new(context)?;
+    let broken = |error: &io::Error| {
+        let sentence = format!("cannot write into {}: {error}", args.to.display());
+        failure("unwritable", FAILED, sentence)
+    };
+    std::fs::create_dir_all(&args.to).map_err(|e| broken(&e))?;
+    let root = Dir::open(&args.to).map_err(|e| broken(&e))?;
+
+    // Attachments as they are: what restores files writes them.
+    let mut attachments: Vec<String> = boxes.iter().map(|id| format!("{id}/assets")).collect();
+    attachments.push("assets".to_owned());
+    attachments.retain(|path| has(path));
+    // Of notebooks that are shown alone: those of locked ones are of no use to anybody.
+    let is_shown = |path: &String| {
+        let notebook = path.split('/').next();
+        path == "assets" || notes.iter().any(|shown| notebook == Some(&*shown.notebook))
+    };
+    attachments.retain(is_shown);
+    let wanted: Vec<Wanted> =
+        attachments.iter().map(|path| Wanted { snapshot: id, scope: Scope::new(path) }).collect();
+    let mut problems = 0;
+    let mut assets = 0;
+    if !wanted.is_empty() {
+        let plan = restore::plan(&repo, &wanted, &args.to, Options::default(), &watch)?;
+        let report = plan.carry_out(&watch)?;
+        problems += report.problems.len();
+        assets = report.created;
+    }
+
+    watch.begin("exported", Some(notes.len() as u64), Unit::Items);
+    let mut written = 0;
+    let mut folders: Vec<(String, Option<String>)> = Vec::new();
+    for shown in &notes {
+        if watch.stopped() {
+            watch.clear();
+            return Err(Watch::interrupted().into());
+        }
+        let result = reader.markdown(shown.note, &shelf).map_err(|e| e.message).and_then(|text| {
+            put(&root, shown, &text, reader.updated(shown.note)).map_err(|e| match e.kind() {
+                io::ErrorKind::AlreadyExists => "something has its name already, and stays".into(),
+                _ => e.to_string(),
+            })
+        });
+        match result {
+            Ok(()) => written += 1,
+            Err(why) => {
+                watch.problem(&format!("{}: {why}", shown.path));
+                problems += 1;
+            }
+        }
+        let (folder, _) = paths::split(&shown.path);
+        if folders.last().is_none_or(|(last, _)| last != folder) {
+            let own = format!("{}/assets", shown.notebook);
+            let place = ["assets".to_owned(), own].into_iter().find(|p| attachments.contains(p));
+            folders.push((folder.to_owned(), place));
+        }
+        watch.advance(1);
+    }
+    for (folder, place) in folders {
+        let Some(place) = place else { continue };
+        let up = "../".repeat(folder.split('/').count());
+        let made = root.sub(&folder).and_then(|dir| dir.link(&format!("{up}{place}"), "assets"));
+        if let Err(e) = made
+            && e.kind() != io::ErrorKind::AlreadyExists
+        {
+            watch.problem(&format!("{folder}/assets: {e}"));
+            problems += 1;
+        }
+    }
+    root.sync().map_err(|e| broken(&e))?;
+    watch.clear();
+    for name in &locked {
+        ::log::warn!("the notebook \"{name}\" was left out: its text is never written to disk");
+    }
+    if context.global.json {
+        context.out.json(&json!({"summary": {"notes": written, "attachments": assets,
+            "problems": problems, "locked": locked}}))?;
+    } else if !context.global.quiet {
+        let line =
+            format!("{written} notes and {assets} attachments written to {}", args.to.display());
+        context.out.line(&line)?;
+    }
+    context.done(problems)
+}
+
+/// Writes a file under a temporary name, and gives it its own.
+fn put(root: &Dir, shown: &Shown, text: &[u8], updated: i64) -> io::Result<()> {
+    let (folder, name) = paths::split(&shown.path);
+    let dir = root.make(folder)?;
+    let temporary = format!(".revu-{}-{}.tmp", std::process::id(), shown.note.0);
+    let mut file = dir.create(&temporary)?;
+    let done = file
+        .write_all(text)
+        .and_then(|()| disk::set_updated(&file, updated))
+        .and_then(|()| file.sync_all())
+        .and_then(|()| dir.rename(&temporary, name, false));
+    if done.is_err() {
+        // It has no name that anybody would miss.
+        let _ = dir.remove(&temporary);
+    }
+    done
+}
