@@ -47,7 +47,7 @@ fn a_background_mount_is_there_when_its_parent_returns_and_goes_without_a_trace(
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(names, ["ids", "latest", "snapshots", "tags"]);
+    assert_eq!(names, ["ids", "latest", "notes", "snapshots", "tags", "versions"]);
 
     let line = mount.line().unwrap();
     assert!(line.contains(" ro,nosuid,nodev,"), "{line}");

@@ -190,7 +190,7 @@ fn a_user_mounts() {
     assert!(line.contains(" ro,nosuid,nodev,"), "{line}");
     assert!(line.contains("user_id=65534"), "{line}");
     let listed = as_nobody("ls", &point);
-    assert_eq!(listed.stdout, b"ids\nlatest\nsnapshots\ntags\n", "{listed:?}");
+    assert_eq!(listed.stdout, b"ids\nlatest\nnotes\nsnapshots\ntags\nversions\n", "{listed:?}");
     assert!(fs::read_dir(&point).is_err(), "not for root");
 
     // Busy, then not, then twice asked: all with the helper.

@@ -124,7 +124,7 @@ fn from_command(command: &OsStr, source: &str) -> Result<own::Secret, Failure> {
     parse(&output(command, source)?, &format!("the output of the command of {source}"))
 }
 
-/// What a command prints; see [`from_command`].
+/// What a command prints, which is not shown itself: it may say more than its author thinks.
 ///
 /// # Errors
 /// Where it fails or prints too much. No error has any part of what it printed in it.

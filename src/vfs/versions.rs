@@ -32,7 +32,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct Version {
     /// Its file.
     pub no: FileNo,
-    /// The newest snapshot that holds it, as a place in [`Versions::snapshots`].
+    /// The newest snapshot that holds it, as a place in [`All::snapshots`].
     pub snapshot: u32,
 }
 

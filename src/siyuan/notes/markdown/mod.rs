@@ -1,7 +1,7 @@
 //! Notes as Markdown, the way SiYuan's own export writes them: references as their text, embedded
 //! blocks as quotations, no front matter, default settings.
 //!
-//! A note is read, its tree is prepared ([`prepare`]: what an export drops, flattens, embeds), and
+//! A note is read, its tree is prepared (`prepare`: what an export drops, flattens, embeds), and
 //! then written node by node.
 
 mod blocks;
