@@ -12,6 +12,7 @@ use crate::ops::restore::{self, Options, Wanted};
 use crate::ops::{Monitor, Unit};
 use crate::siyuan::notes::crypt::Vault;
 use crate::siyuan::notes::text::is_id;
+use crate::ui::text;
 use crate::vfs::notes::Shown;
 
 use super::context::Context;
@@ -141,8 +142,12 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         context.out.json(&json!({"summary": {"notes": written, "attachments": assets,
             "problems": problems, "locked": locked}}))?;
     } else if !context.global.quiet {
-        let line =
-            format!("{written} notes and {assets} attachments written to {}", args.to.display());
+        let line = format!(
+            "{} and {} written to {}",
+            text::count(written, "note"),
+            text::count(usize::try_from(assets).unwrap_or(usize::MAX), "attachment"),
+            args.to.display()
+        );
         context.out.line(&line)?;
     }
     context.done(problems)

@@ -24,13 +24,14 @@ fn session(readme: &str) -> Vec<(String, String)> {
 }
 
 /// Without what is another one each time: times, IDs, the home folder, the width of columns, and sizes of
-/// what is stored, since times are a part of that and have more or fewer digits.
+/// what is stored, since times are a part of that and have more or fewer digits; how much is read depends
+/// on how long ago the files were written.
 fn masked(text: &str, home: &str) -> String {
     let text = text.replace(home, "/home/me");
     let lines = text.lines().map(|line| {
         let mut before = "";
         let words = line.split_whitespace().map(|word| {
-            let stored = ["stored", "free", "freed"].contains(&before);
+            let stored = ["read", "stored", "free", "freed"].contains(&before);
             before = word;
             let hex = |word: &str| word.len() == 8 && word.bytes().all(|b| b.is_ascii_hexdigit());
             let (time, more) = word.split_once('_').unwrap_or((word, ""));
