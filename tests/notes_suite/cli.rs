@@ -127,7 +127,7 @@ fn export_writes_notes_and_attachments_and_never_over_anything() {
     let home = Home::with_notes();
     let to = home.folder.path().join("out");
     let said = home.ok(&["export", "--markdown", "latest", "--to", "out"]);
-    assert!(said.contains("2 notes and 1 attachments"), "{said}");
+    assert!(said.contains("2 notes and 1 attachment written"), "{said}");
     let read = |path: &str| fs::read_to_string(to.join(path)).unwrap();
     assert_eq!(read("Field notes/Garden.md"), "# Garden\n\nroses and **weeds**\n");
     assert!(read("Field notes/Garden/Oaks.md").contains("fourth"));
