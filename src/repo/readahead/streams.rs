@@ -70,7 +70,11 @@ impl Streams {
             *stream = Stream { next: stretch.end, ..Stream::default() };
             return 0..0;
         }
-        stream.next = stream.next.max(stretch.end);
+        if stretch.end <= stream.next {
+            // The same again, or an answer that was overtaken: nobody went on.
+            return 0..0;
+        }
+        stream.next = stretch.end;
         if stretch.last < stream.fetched
             && stream.window > 1
             && stretch.last + stream.window / 2 < stream.fetched
