@@ -54,7 +54,12 @@ fn walk(store: &Store, folder: &str, depth: usize, found: &mut Vec<Ref>) -> Resu
     if has_unnameable(store, folder) {
         found.push(not_an_id(format!("{folder}/ (a name in it that is not UTF-8)")));
     }
-    for listed in store.list(folder)? {
+    let listed = store.list(folder)?;
+    // DejaVu makes no folder but that of the tags, and nobody one for nothing: it lies where a ref was.
+    if listed.is_empty() && ![layout::REFS, layout::TAGS].contains(&folder) {
+        found.push(not_an_id(folder.to_owned()));
+    }
+    for listed in listed {
         let key = format!("{folder}/{}", listed.name);
         if listed.is_folder {
             if depth == MAX_DEPTH {
@@ -134,6 +139,19 @@ mod tests {
                 ("tag x.tmp", true),
             ]
         );
+    }
+
+    #[test]
+    fn what_lies_in_the_place_of_a_ref_is_no_silence() {
+        let dir = tempfile::tempdir().unwrap();
+        let tags = dir.path().join("refs/tags");
+        std::fs::create_dir_all(tags.join("a folder")).unwrap();
+        std::os::unix::fs::symlink("nowhere", tags.join("a link")).unwrap();
+        nix::unistd::mkfifo(&tags.join("a pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let all = all(&Store::local(dir.path())).unwrap();
+        let keys: Vec<_> = all.iter().map(|found| found.key.as_str()).collect();
+        assert_eq!(keys, ["refs/tags/a folder", "refs/tags/a link", "refs/tags/a pipe"]);
+        assert!(all.iter().all(|found| found.id.is_err()), "{all:?}");
     }
 
     #[test]

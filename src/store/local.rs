@@ -54,6 +54,17 @@ impl Local {
         self.folder.join(key)
     }
 
+    /// As [`read_problem`], but a link to nothing is not nothing: its disk may not be mounted.
+    fn read_problem(&self, key: &str, e: std::io::Error) -> StoreProblem {
+        match read_problem(e) {
+            StoreProblem::Missing if self.path(key).is_symlink() => {
+                let what = "it is a symbolic link to something that is not there";
+                Unreadable(Arc::new(std::io::Error::new(ErrorKind::NotFound, what)))
+            }
+            problem => problem,
+        }
+    }
+
     /// Writes a temporary file that `name` then gives its name.
     fn write(
         &self,
@@ -83,7 +94,7 @@ impl Local {
             .read(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
             .open(self.path(key))
-            .map_err(read_problem)?;
+            .map_err(|e| self.read_problem(key, e))?;
         let meta = file.metadata().map_err(read_problem)?;
         if !meta.is_file() {
             return Err(StoreProblem::NotAFile);
@@ -146,7 +157,7 @@ impl Backend for Local {
     }
 
     fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {
-        let meta = std::fs::metadata(self.path(key)).map_err(read_problem)?;
+        let meta = std::fs::metadata(self.path(key)).map_err(|e| self.read_problem(key, e))?;
         if !meta.is_file() {
             return Err(StoreProblem::NotAFile);
         }
@@ -166,18 +177,14 @@ impl Backend for Local {
             let Ok(name) = entry.file_name().into_string() else { continue };
             // Removed since it was listed: as if it had never been.
             let Ok(kind) = entry.file_type() else { continue };
-            // A link is followed: a repository may be put together of links.
-            let kind = if kind.is_symlink() {
-                match std::fs::metadata(entry.path()) {
-                    Ok(meta) => meta.file_type(),
-                    Err(_) => continue,
-                }
-            } else {
-                kind
+            // A link is followed: a repository may be put together of links. One that leads nowhere, a
+            // pipe or a device has a name all the same: whoever overlooked it would take a snapshot
+            // or a tag for removed, and a purge what only that needs for garbage.
+            let is_folder = match kind.is_symlink() {
+                true => std::fs::metadata(entry.path()).is_ok_and(|meta| meta.is_dir()),
+                false => kind.is_dir(),
             };
-            if kind.is_dir() || kind.is_file() {
-                listed.push(Listed { name, is_folder: kind.is_dir() });
-            }
+            listed.push(Listed { name, is_folder });
         }
         Ok(listed)
     }

@@ -79,6 +79,9 @@ fn cure(error: &std::io::Error) -> String {
         ErrorKind::PermissionDenied => {
             "permission is denied; run this as the owner of the repository".to_owned()
         }
+        ErrorKind::IsADirectory => {
+            "a folder lies in its place; move it away and run this again".to_owned()
+        }
         _ => error.to_string(),
     }
 }

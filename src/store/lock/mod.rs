@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use owner::{Life, Owner};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreProblem};
 
 /// The folder of the locks.
 pub const LOCKS: &str = "revu-locks";
@@ -280,6 +280,10 @@ fn look(
             continue;
         }
         let (meta, bytes) = (store.meta(&key), store.get(&key, MAX_LOCK));
+        // Nobody locks with a pipe, and it would count for ever: it has no age.
+        if meta.as_ref().is_err_and(|e| matches!(e.problem, StoreProblem::NotAFile)) {
+            continue;
+        }
         // Its owner took it away since it was listed.
         if [meta.as_ref().err(), bytes.as_ref().err()].into_iter().flatten().any(|e| e.is_missing())
         {
