@@ -3,6 +3,7 @@
 
 mod program;
 
+use std::ffi::OsStr;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,12 @@ fn bed() -> Bed {
 /// Starts this, and stops it while it holds its lock.
 fn stopped_at_work(bed: &Bed, mut command: Command) -> Child {
     let locks = bed.path("repo/revu-locks");
-    let is_held = || std::fs::read_dir(&locks).is_ok_and(|locks| locks.count() > 0);
+    // Before it has its name it is a temporary file, and stands against nobody.
+    let is_lock = |name: &OsStr| name.as_encoded_bytes().ends_with(b".json");
+    let is_held = || {
+        std::fs::read_dir(&locks)
+            .is_ok_and(|files| files.flatten().any(|file| is_lock(&file.file_name())))
+    };
     assert!(!is_held(), "a lock is left");
     let mut child = command.spawn().unwrap();
     assert!(soon(is_held), "it never took its lock");

@@ -12,6 +12,10 @@ use super::umount::{self, Detach};
 /// How often a busy mount is tried again.
 const RETRY: Duration = Duration::from_millis(250);
 
+/// At which try it is said that it is busy. Not at the first: desktops, `df` and `revu mounts` look at
+/// every mount now and then, each for less than a blink.
+const TOLD_AT: u32 = 2;
+
 /// What a mount's life brings.
 #[derive(Debug)]
 pub(super) enum Event {
@@ -41,7 +45,7 @@ impl Unmounter {
 /// That of the threads that answer, if they failed.
 pub(super) fn supervise(mounted: &Mounted, events: &Receiver<Event>) -> io::Result<()> {
     let mut asked = 0u32;
-    let mut told = false;
+    let mut tries = 0u32;
     loop {
         let event = match asked {
             0 => events.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -70,10 +74,11 @@ pub(super) fn supervise(mounted: &Mounted, events: &Receiver<Event>) -> io::Resu
             match mounted.detach(false) {
                 // The threads notice, and tell.
                 Ok(()) => {}
-                Err(_) if told => {}
                 Err(why) => {
-                    told = true;
-                    say(mounted, why);
+                    tries += 1;
+                    if tries == TOLD_AT {
+                        say(mounted, why);
+                    }
                 }
             }
         }
