@@ -1,6 +1,7 @@
 //! `revu check`: is everything there?
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -17,9 +18,10 @@ use crate::store::lock::{Kind, Lock};
 use crate::ui::{Style, size, text};
 
 use super::context::Context;
-use super::error::{End, Failure, failure, usage};
+use super::error::{End, Failure, usage};
 use super::hold::keep_siyuan_out;
 use super::locate::Located;
+use super::remote;
 use super::watch::Watch;
 
 const EXAMPLES: &str = "\
@@ -40,10 +42,13 @@ pub struct Args {
     #[arg(long, value_name = "N%", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "100%")]
     read_data: Option<Percent>,
-    /// Take what is missing or damaged from DIR, a copy of this repository; nothing that is sound is
-    /// written over
-    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    repair_from: Option<PathBuf>,
+    /// Take what is missing or damaged from a copy of this repository, in a folder or behind an address
+    /// as s3:https://HOST/BUCKET/PATH or webdav:https://HOST/PATH; nothing that is sound is written over
+    ///
+    /// Passwords come from the environment: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (also
+    /// AWS_SESSION_TOKEN, AWS_REGION) for S3, REVU_WEBDAV_USER and REVU_WEBDAV_PASSWORD for WebDAV.
+    #[arg(long, value_name = "DIR|ADDRESS", value_hint = clap::ValueHint::DirPath)]
+    repair_from: Option<OsString>,
 }
 
 /// `5%`, `5` or `0.5%`.
@@ -129,22 +134,18 @@ fn open(
     located: &Located,
     context: &Context,
 ) -> Result<(Repository, Option<Repository>), Failure> {
-    let Some(folder) = &args.repair_from else {
+    let Some(place) = &args.repair_from else {
         return Ok((context.open_located(located)?.0, None));
     };
-    if folder.as_os_str().as_encoded_bytes().windows(3).any(|three| three == b"://") {
-        let sentence = "copies behind a URL are not there yet: name a folder with --repair-from";
-        return Err(failure("remote", super::error::FAILED, sentence));
-    }
-    // A workspace may be named where its repository is meant, as with --repo.
-    let inside = folder.join("repo");
-    let folder =
-        if !is_repository(folder) && is_repository(&inside) { inside } else { folder.clone() };
+    let store = match remote::address(place)? {
+        Some(address) => remote::open(&address, context)?,
+        None => Store::local(beside(Path::new(place))),
+    };
     let (repo, key) = context.open_located(located)?;
-    let copy = Repository::open(Store::local(&folder), &key, repo::Options::default());
+    let place = store.place();
+    let copy = Repository::open(store, &key, repo::Options::default());
     let copy = copy.map_err(|e| match Failure::from(e) {
         wrong if wrong.exit == super::error::WRONG_KEY => {
-            let place = folder.display();
             let sentence =
                 format!("{place} is no copy of this repository: it was written with another key");
             usage(sentence)
@@ -152,6 +153,12 @@ fn open(
         other => other,
     })?;
     Ok((repo, Some(copy)))
+}
+
+/// A workspace may be named where its repository is meant, as with --repo.
+fn beside(folder: &Path) -> PathBuf {
+    let inside = folder.join("repo");
+    if !is_repository(folder) && is_repository(&inside) { inside } else { folder.to_owned() }
 }
 
 fn print_json(report: &Report, context: &mut Context) -> Result<(), End> {

@@ -25,12 +25,32 @@ pub struct Environment {
     pub new_passphrase: Option<Secret>,
     /// `REVU_NOTEBOOK_PASSWORD`: opens encrypted notebooks of SiYuan.
     pub notebook_password: Option<Secret>,
+    /// `REVU_WEBDAV_USER`.
+    pub webdav_user: Option<String>,
+    /// `REVU_WEBDAV_PASSWORD`.
+    pub webdav_password: Option<Secret>,
+    /// What other programs for S3 read too.
+    pub aws: Aws,
     /// The user's home folder.
     pub home: Option<PathBuf>,
     /// The folder for caches: `XDG_CACHE_HOME`, else `.cache` in the home folder.
     pub cache: Option<PathBuf>,
     /// The folder that the program was started in, if it is still there.
     pub current_dir: Option<PathBuf>,
+}
+
+/// The variables of S3. Its secrets stay in the environment: a command that gives the repository's key
+/// may need them.
+#[derive(Debug, Default)]
+pub struct Aws {
+    /// `AWS_ACCESS_KEY_ID`.
+    pub key_id: Option<String>,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret: Option<Secret>,
+    /// `AWS_SESSION_TOKEN`.
+    pub token: Option<Secret>,
+    /// `AWS_REGION`, else `AWS_DEFAULT_REGION`.
+    pub region: Option<String>,
 }
 
 /// A text that nobody may see: wiped when dropped, and not shown by `Debug`.
@@ -43,8 +63,13 @@ impl std::fmt::Debug for Secret {
 }
 
 /// Variables that hold secrets.
-pub const SECRETS: [&str; 4] =
-    ["REVU_KEY", "REVU_PASSPHRASE", "REVU_NEW_PASSPHRASE", "REVU_NOTEBOOK_PASSWORD"];
+pub const SECRETS: [&str; 5] = [
+    "REVU_KEY",
+    "REVU_PASSPHRASE",
+    "REVU_NEW_PASSPHRASE",
+    "REVU_NOTEBOOK_PASSWORD",
+    "REVU_WEBDAV_PASSWORD",
+];
 
 /// Takes a variable out of the environment, and its text out of the memory that the kernel shows as
 /// `/proc/PID/environ` for as long as a mount lives.
@@ -68,11 +93,21 @@ impl Environment {
     /// a single thread.
     pub fn take() -> Self {
         let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let [key, passphrase, new_passphrase, notebook_password] = SECRETS.map(|name| {
-            let secret = get(name).map(|value| Secret(Zeroizing::new(value.into_encoded_bytes())));
-            wipe(name);
-            secret
-        });
+        let secret =
+            |name: &str| get(name).map(|value| Secret(Zeroizing::new(value.into_encoded_bytes())));
+        let [key, passphrase, new_passphrase, notebook_password, webdav_password] =
+            SECRETS.map(|name| {
+                let value = secret(name);
+                wipe(name);
+                value
+            });
+        let text = |name: &str| get(name)?.into_string().ok();
+        let aws = Aws {
+            key_id: text("AWS_ACCESS_KEY_ID"),
+            secret: secret("AWS_SECRET_ACCESS_KEY"),
+            token: secret("AWS_SESSION_TOKEN"),
+            region: text("AWS_REGION").or_else(|| text("AWS_DEFAULT_REGION")),
+        };
         let absolute = |path: &PathBuf| path.is_absolute();
         let home = std::env::home_dir().filter(absolute);
         let cache = get("XDG_CACHE_HOME").map(PathBuf::from).filter(absolute);
@@ -86,6 +121,9 @@ impl Environment {
             passphrase,
             new_passphrase,
             notebook_password,
+            webdav_user: text("REVU_WEBDAV_USER"),
+            webdav_password,
+            aws,
             home,
             current_dir: std::env::current_dir().ok(),
         }

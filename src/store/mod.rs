@@ -1,5 +1,5 @@
-//! Where whole objects live. [`Store`] is a cheap handle over a private backend: a local folder, or
-//! memory for tests. It knows keys and bytes, not what they mean.
+//! Where whole objects live. [`Store`] is a cheap handle over a private backend: a local folder, a
+//! server, or memory for tests. It knows keys and bytes, not what they mean.
 //!
 //! Every object has a bounded size and fits in memory, so there are no streams: an object is read
 //! whole, or its beginning is.
@@ -12,6 +12,7 @@ pub mod lock;
 mod memory;
 mod record;
 pub mod refs;
+mod remote;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use batch::Batch;
 pub use faulty::{Fault, Faults};
 pub use local::STAGING;
 pub use record::{Call, Calls, Verb};
+pub use remote::{Address, AddressError, Credentials};
 
 /// A place that holds a repository. Clones share the place.
 #[derive(Debug, Clone)]
@@ -102,6 +104,19 @@ impl Store {
     /// The repository in a local folder. Nothing is read yet.
     pub fn local(folder: impl Into<PathBuf>) -> Self {
         Self { backend: Arc::new(local::Local::new(folder.into())) }
+    }
+
+    /// The repository that a server holds: to be read, not to be written. Nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`StoreProblem::Unreadable`] where it cannot even be tried.
+    pub fn remote(address: &Address, who: &Credentials) -> Result<Self, StoreError> {
+        let remote = remote::Remote::new(address, who).map_err(|problem| StoreError {
+            place: address.to_string(),
+            key: String::new(),
+            problem,
+        })?;
+        Ok(Self { backend: Arc::new(remote) })
     }
 
     /// An empty store in memory, for tests.

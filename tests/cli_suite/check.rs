@@ -126,6 +126,6 @@ fn what_is_no_copy_is_refused() {
     let told = from(&ws.join("repo")).fails(2);
     assert!(told.contains("repository itself"), "{told}");
     from(&home.path("home")).fails(10);
-    from(Path::new("s3://bucket/x")).fails(1);
+    from(Path::new("s3://bucket/x")).fails(2);
     assert_eq!(ask(&home, &ws, &["check"]).code, 3, "and nothing has changed");
 }

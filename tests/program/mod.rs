@@ -152,9 +152,9 @@ pub fn finish(child: Child) -> Ran {
     Ran::of(child.wait_with_output().unwrap())
 }
 
-/// Waits up to ten seconds; says whether it came true.
+/// Waits up to a minute; says whether it came true.
 pub fn soon(is_so: impl Fn() -> bool) -> bool {
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + Duration::from_secs(60);
     while !is_so() {
         if Instant::now() > until {
             return false;
