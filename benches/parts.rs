@@ -185,7 +185,10 @@ fn pipeline(c: &mut Criterion) {
                 Repository::open(Store::local(folder), &key, repo::Options::default())
                     .expect("it opens")
             },
-            |repo| snapshot(&repo, &data, &profile, &Options::default(), &Silent).map(|s| s.files),
+            |repo| {
+                snapshot(&repo, &data, &profile, &Options::default(), &Silent)
+                    .map(|s| s.counts.files)
+            },
             BatchSize::PerIteration,
         );
     });

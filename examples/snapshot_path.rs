@@ -52,12 +52,12 @@ fn main() {
     let (user, system, memory) = usage();
     println!(
         "{} files, {} bytes: {} added, {} changed, {} removed, {} unchanged; {} objects, {} bytes stored; {} problems",
-        made.files,
-        made.size,
-        made.added,
-        made.changed,
-        made.removed,
-        made.unchanged,
+        made.counts.files,
+        made.counts.size,
+        made.counts.added,
+        made.counts.changed,
+        made.counts.removed,
+        made.counts.unchanged,
         made.stored_objects,
         made.stored_bytes,
         made.problems.len(),

@@ -34,8 +34,11 @@ fn what_is_on_disk_is_in_the_snapshot() {
         bench.write("b/c", noise(1, 3 << 20));
         bench.write("b/empty", "");
         let made = bench.run();
-        assert_eq!((made.added, made.changed, made.removed, made.unchanged), (3, 0, 0, 0));
-        assert_eq!((made.files, made.size, made.base), (3, (3 << 20) + 3, None));
+        assert_eq!(
+            (made.counts.added, made.counts.changed, made.counts.removed, made.counts.unchanged),
+            (3, 0, 0, 0)
+        );
+        assert_eq!((made.counts.files, made.counts.size, made.base), (3, (3 << 20) + 3, None));
         assert!(!made.is_partial() && made.is_changed());
         let first = made.index.unwrap();
 
@@ -44,7 +47,10 @@ fn what_is_on_disk_is_in_the_snapshot() {
         bench.remove("a");
         let state = on_disk(&bench.data());
         let made = bench.run();
-        assert_eq!((made.added, made.changed, made.removed, made.unchanged), (1, 1, 1, 1));
+        assert_eq!(
+            (made.counts.added, made.counts.changed, made.counts.removed, made.counts.unchanged),
+            (1, 1, 1, 1)
+        );
         assert_eq!(made.base, Some(first));
         let repo = bench.open();
         assert_same_contents(&read_back(&repo, made.index.unwrap()), &state);
@@ -65,7 +71,7 @@ fn nothing_changed_is_nothing_written() {
         let keys = bench.keys();
         // Read anew, since it was written a moment ago.
         let made = bench.run();
-        assert_eq!((made.index, made.unchanged, made.is_changed()), (None, 2, false));
+        assert_eq!((made.index, made.counts.unchanged, made.is_changed()), (None, 2, false));
         assert_eq!((made.stored_objects, made.stored_bytes), (0, 0));
         bench.forget_state();
         assert_eq!(bench.run().index, None);
@@ -87,7 +93,7 @@ fn what_has_settled_is_not_read_again() {
     assert_eq!(bench.run().read_bytes, bytes);
     bench.write("d", "");
     let made = bench.run();
-    assert_eq!((made.read_bytes, made.unchanged, made.added), (0, 2, 1));
+    assert_eq!((made.read_bytes, made.counts.unchanged, made.counts.added), (0, 2, 1));
 }
 
 #[test]
@@ -205,7 +211,7 @@ fn a_time_alone_is_a_change_and_stores_no_content() {
     bench.run();
     set_time(&bench.data().join("note"), 2_000, 0);
     let made = bench.run();
-    assert_eq!((made.changed, made.stored_objects), (1, 1));
+    assert_eq!((made.counts.changed, made.stored_objects), (1, 1));
     // Within the second the record that is there serves: its File ID would be the same.
     set_time(&bench.data().join("note"), 2_000, 999_000_000);
     assert_eq!(bench.run().index, None);
@@ -227,7 +233,7 @@ fn equal_content_is_stored_once() {
     // Moved: nothing but records is new.
     std::fs::rename(bench.data().join("7"), bench.data().join("moved")).unwrap();
     let made = bench.run();
-    assert_eq!((made.added, made.removed, made.stored_objects), (2, 2, 2));
+    assert_eq!((made.counts.added, made.counts.removed, made.stored_objects), (2, 2, 2));
 }
 
 #[test]
@@ -274,7 +280,7 @@ fn a_damaged_record_is_mended_where_that_cannot_be_wrong() {
     std::fs::remove_file(bench.place.path().join("repo/full-latest.json")).unwrap();
     bench.write("c", "new");
     let made = bench.run();
-    assert_eq!((made.added, made.unchanged), (1, 2));
+    assert_eq!((made.counts.added, made.counts.unchanged), (1, 2));
     assert_eq!(records(&bench.open(), first)[0], record, "the older snapshot is whole again");
 
     // Not sure: the damaged record stays what it is, the file gets a time of its own.
@@ -315,7 +321,7 @@ fn nothing_is_skipped_in_silence() {
     mknodat(CWD, data.join("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     let _socket = std::os::unix::net::UnixListener::bind(data.join("socket")).unwrap();
     let made = bench.run();
-    assert_eq!(made.added, 2);
+    assert_eq!(made.counts.added, 2);
     assert!(!made.is_partial());
     let skipped: Vec<_> =
         made.skipped.kinds().map(|(kind, s)| (kind, s.count, s.names.clone())).collect();
@@ -389,7 +395,7 @@ fn the_repository_is_not_part_of_itself() {
     options.states = Some(bench.data().join("cache"));
     let make = |folder: &std::path::Path| make(&repo, folder, &bench.profile, &options, &Silent);
     let made = make(&bench.data()).unwrap();
-    assert_eq!(made.files, 1);
+    assert_eq!(made.counts.files, 1);
     assert_eq!(made.skipped.count(SkipKind::Own), 1);
     assert_eq!(make(&bench.data()).unwrap().index, None, "nor are its states");
     for folder in [inside.clone(), inside.join("objects")] {
@@ -443,7 +449,7 @@ fn a_comparison_with_a_folder_takes_what_a_snapshot_takes() {
     bench.options.states = Some(bench.data().join("states"));
     let repo = open(Store::local(bench.data().join("repo")));
     let made = make(&repo, &bench.data(), &bench.profile, &bench.options, &Silent).unwrap();
-    assert_eq!(made.files, 6);
+    assert_eq!(made.counts.files, 6);
 
     let compare = |scope: &str| {
         let rules = PlainFolder::new(&repo, &bench.data(), &bench.options).unwrap();
@@ -481,7 +487,7 @@ fn no_file_at_all() {
     let bench = Bench::new(plain());
     let made = bench.run();
     assert!(made.notes.iter().any(|note| note.contains("there is no file")), "{:?}", made.notes);
-    assert_eq!((made.files, made.index.is_some()), (0, true));
+    assert_eq!((made.counts.files, made.index.is_some()), (0, true));
     assert_eq!(bench.run().index, None);
 }
 
@@ -504,7 +510,10 @@ fn a_dry_run_writes_nothing_and_tells_the_same() {
         assert_eq!(vec![std::fs::read(state.unwrap().unwrap().path()).unwrap()], states);
         bench.options.dry_run = false;
         let made = bench.run();
-        assert_eq!((dry.added, dry.changed, dry.files, dry.size), (1, 1, made.files, made.size));
+        assert_eq!(
+            (dry.counts.added, dry.counts.changed, dry.counts.files, dry.counts.size),
+            (1, 1, made.counts.files, made.counts.size)
+        );
         assert_eq!(dry.stored_objects, made.stored_objects);
     }
 }
@@ -624,7 +633,7 @@ fn a_vanished_file_is_named() {
         let monitor = meanwhile(0, || bench.remove("b"));
         let repo = bench.open();
         let made = make(&repo, &bench.data(), &bench.profile, &bench.options, &monitor).unwrap();
-        assert_eq!((made.changed, made.removed), (1, 1));
+        assert_eq!((made.counts.changed, made.counts.removed), (1, 1));
         assert_eq!(made.problems.len(), 1);
         assert_eq!(made.problems[0].kind, ProblemKind::Vanished);
         assert_same_contents(&read_back(&repo, made.index.unwrap()), &on_disk(&bench.data()));
@@ -657,7 +666,7 @@ fn what_cannot_be_read_stays_as_it_was() {
         at = openat(&at, &name, OFlags::DIRECTORY, Mode::empty()).unwrap();
     }
     let made = bench.run();
-    assert_eq!((made.changed, made.unchanged), (2, 1));
+    assert_eq!((made.counts.changed, made.counts.unchanged), (2, 1));
     assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
     assert_eq!(made.problems[0].kind, ProblemKind::Unreadable);
     assert!(made.problems[0].to_string().contains("File name too long"), "{}", made.problems[0]);
@@ -699,7 +708,7 @@ fn unreadable_files_and_folders_are_named_and_stay_as_they_were() {
     mode("b", 0o755);
     assert_eq!(made.problems.len(), 2, "{:?}", made.problems);
     assert!(made.problems.iter().all(|p| p.kept_as_before));
-    assert_eq!((made.changed, made.unchanged, made.removed), (1, 3, 0));
+    assert_eq!((made.counts.changed, made.counts.unchanged, made.counts.removed), (1, 3, 0));
     let repo = bench.open();
     let (before, after) = (read_back(&repo, first), read_back(&repo, made.index.unwrap()));
     assert_eq!(after["/f"].bytes, b"changed");

@@ -108,7 +108,7 @@ fn go_through_the_states(with_state: bool) {
             more => panic!("state {state}: {more:?}"),
         }
         if state == 1 {
-            assert_eq!(made.added, 27);
+            assert_eq!(made.counts.added, 27);
             assert!(made.skipped.count(SkipKind::Symlink) > 0);
             assert!(made.skipped.count(SkipKind::EmptyFolder) > 0);
             assert!(made.skipped.count(SkipKind::Excluded) > 0);

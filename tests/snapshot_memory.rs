@@ -30,7 +30,7 @@ fn child() {
     let made = revu::ops::snapshot::snapshot(&repo, &data, &profile, &options, &Silent).unwrap();
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
-    println!("FILES {} {line}", made.files);
+    println!("FILES {} {line}", made.counts.files);
 }
 
 fn memory_of_a_snapshot(place: &std::path::Path, files: u64) -> u64 {

@@ -280,7 +280,7 @@ fn go(edits: Vec<Vec<Edit>>, is_siyuan: bool, is_mounted: bool) {
         for (path, content) in &disk {
             history.check(path, &read[path], content);
         }
-        assert_eq!(summary.files as usize, disk.len());
+        assert_eq!(summary.counts.files as usize, disk.len());
         assert_eq!(bench.run().index, None, "once more: nothing has changed");
         made.push(Made { id, read });
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::ops::snapshot::{self, Options, Profile, SkipKind, SnapshotError, Summary};
+use crate::ops::snapshot::{self, Counts, Options, Profile, SkipKind, SnapshotError, Summary};
 use crate::ops::{keys, tags};
 use crate::repo::{Repository, names};
 use crate::siyuan::{Conf, Device, Place, Workspace};
@@ -74,23 +74,18 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let store = Store::local(&located.repo);
     args.tag.iter().try_for_each(|tag| tags::check_free(&store, tag))?;
     let (repo, key) = context.open_located(&located)?;
-    let settings = keys::settings(repo.store(), &key)?;
-    let siyuan = match settings {
-        Some(_) => None,
-        None => Some(workspace(args, &located)?),
-    };
-    let (folder, profile, device) = match (settings, siyuan) {
-        (Some(settings), _) => {
+    let (folder, profile, device) = match keys::settings(repo.store(), &key)? {
+        Some(settings) => {
             let Some(folder) = args.folder.clone() else {
                 return Err(usage("name the folder to make a snapshot of").into());
             };
             (folder, Profile::Plain { cutting: settings.cutting }, this_device())
         }
-        (None, Some((folder, workspace))) => {
+        None => {
+            let (folder, workspace) = workspace(args, &located)?;
             let device = workspace.as_ref().map_or_else(this_device, device_of);
             (folder, Profile::Siyuan { workspace }, device)
         }
-        (None, None) => unreachable!("without settings there is a SiYuan folder"),
     };
     let options = Options {
         memo: args.memo.clone(),
@@ -196,9 +191,9 @@ fn print(
     }
     left_out(summary, context)?;
     let look = context.out.look();
-    let Summary { files, size, added, changed, removed, .. } = summary;
-    let files = text::count(usize::try_from(*files).unwrap_or(usize::MAX), "file");
-    let whole = format!("{files}, {}", size::human(*size));
+    let Counts { files, size, added, changed, removed, .. } = summary.counts;
+    let files = text::count(usize::try_from(files).unwrap_or(usize::MAX), "file");
+    let whole = format!("{files}, {}", size::human(size));
     if !summary.is_changed() {
         let (name, id) = summary.base.map_or_else(
             || ("none".to_owned(), String::new()),
@@ -305,12 +300,12 @@ fn print_json(
         "base": summary.base,
         "tags": args.tag,
         "dry_run": args.dry_run,
-        "files": summary.files,
-        "size": summary.size,
-        "added": summary.added,
-        "changed": summary.changed,
-        "removed": summary.removed,
-        "unchanged": summary.unchanged,
+        "files": summary.counts.files,
+        "size": summary.counts.size,
+        "added": summary.counts.added,
+        "changed": summary.counts.changed,
+        "removed": summary.counts.removed,
+        "unchanged": summary.counts.unchanged,
         "read_bytes": summary.read_bytes,
         "stored_bytes": summary.stored_bytes,
         "stored_objects": summary.stored_objects,

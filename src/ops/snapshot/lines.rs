@@ -17,7 +17,7 @@ use super::read::Unread;
 use super::records::{New, Places};
 use super::root::Seen;
 use super::state::{self, State, is_settled};
-use super::summary::{FileProblem, ProblemKind};
+use super::summary::{Counts, FileProblem, ProblemKind};
 use super::walk::Walked;
 
 /// See the module.
@@ -62,17 +62,6 @@ impl Kept {
     fn new(file: &BaseFile, seen: Option<Seen>) -> Self {
         Self { id: file.id, size: file.size, seen, entry: file.entry.clone() }
     }
-}
-
-/// How the new snapshot differs from the base.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub files: u64,
-    pub size: u64,
-    pub added: u64,
-    pub changed: u64,
-    pub removed: u64,
-    pub unchanged: u64,
 }
 
 impl<'a> Lines<'a> {

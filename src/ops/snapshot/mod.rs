@@ -59,7 +59,7 @@ use walk::{FolderIdentity, Walked, walk};
 pub use error::SnapshotError;
 pub use on_disk::PlainFolder;
 pub use rules::{IGNORE_FILE, RulesError};
-pub use summary::{FileProblem, ProblemKind, SkipKind, Skipped, SkippedKind, Summary};
+pub use summary::{Counts, FileProblem, ProblemKind, SkipKind, Skipped, SkippedKind, Summary};
 
 /// What a snapshot says of itself where the user says nothing.
 pub const DEFAULT_MEMO: &str = "[revu] snapshot";
@@ -307,9 +307,9 @@ impl Run<'_> {
         lines: Option<Lines<'_>>,
     ) -> Result<Summary, SnapshotError> {
         self.summary.base = Some(latest.id);
-        self.summary.files = latest.files.len() as u64;
-        self.summary.unchanged = self.summary.files;
-        self.summary.size = u64::try_from(latest.size).unwrap_or(0);
+        let files = latest.files.len() as u64;
+        let size = u64::try_from(latest.size).unwrap_or(0);
+        self.summary.counts = Counts { files, size, unchanged: files, ..Counts::default() };
         if !self.options.dry_run {
             publish::tag(self.repo.store(), &self.options.tags, latest.id)?;
         }
@@ -322,11 +322,7 @@ impl Run<'_> {
 
     /// Makes the snapshot of what is stored.
     fn finish(mut self, lines: Lines<'_>, lock: Option<&Lock>) -> Result<Summary, SnapshotError> {
-        let counts = lines.counts();
-        let Summary { files, size, added, changed, removed, unchanged, .. } = &mut self.summary;
-        (*files, *size) = (counts.files, counts.size);
-        (*added, *changed, *removed) = (counts.added, counts.changed, counts.removed);
-        *unchanged = counts.unchanged;
+        self.summary.counts = lines.counts();
         self.summary.problems.clone_from(&lines.problems);
         if self.options.dry_run {
             return Ok(self.summary);

@@ -16,18 +16,8 @@ pub struct Summary {
     pub index: Option<IndexId>,
     /// The snapshot that it was compared with.
     pub base: Option<IndexId>,
-    /// Files of the snapshot.
-    pub files: u64,
-    /// The sum of their sizes, bytes.
-    pub size: u64,
-    /// Files that the snapshot before does not have.
-    pub added: u64,
-    /// Files whose content or time is another than there.
-    pub changed: u64,
-    /// Files that it has and this one has not.
-    pub removed: u64,
-    /// Files that are the same in both.
-    pub unchanged: u64,
+    /// How it differs from that.
+    pub counts: Counts,
     /// Bytes of content that were read.
     pub read_bytes: u64,
     /// Bytes of the objects that were written.
@@ -42,10 +32,28 @@ pub struct Summary {
     pub notes: Vec<String>,
 }
 
+/// How a snapshot differs from the one before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Files of the snapshot.
+    pub files: u64,
+    /// The sum of their sizes, bytes.
+    pub size: u64,
+    /// Files that the snapshot before does not have.
+    pub added: u64,
+    /// Files whose content or time is another than there.
+    pub changed: u64,
+    /// Files that it has and this one has not.
+    pub removed: u64,
+    /// Files that are the same in both.
+    pub unchanged: u64,
+}
+
 impl Summary {
     /// Whether a snapshot would differ from the one before.
     pub fn is_changed(&self) -> bool {
-        self.base.is_none() || self.added + self.changed + self.removed > 0
+        let Counts { added, changed, removed, .. } = self.counts;
+        self.base.is_none() || added + changed + removed > 0
     }
 
     /// Whether something could not be read.
