@@ -8,6 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FileId, FormatError, IndexId, MAX_INDEX, zst};
 
+/// IDs are digests: as hexadecimal digits between quotes they compress to a good half (golden). What
+/// expands to this many times as much is no list of files.
+const RATIO: usize = 16;
+
+/// Bytes that an index may expand to however small it is: for memos.
+const ROOM: usize = 16 << 20;
+
 /// One snapshot. JSON with these keys in this order (golden); old indexes lack all but `id`,
 /// `created` and `files`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +59,19 @@ impl Index {
     /// [`FormatError::BadFrame`], [`FormatError::TooLarge`], [`FormatError::Undecodable`],
     /// [`FormatError::WrongIdentity`].
     pub fn decode(bytes: &[u8], expected: IndexId) -> Result<Self, FormatError> {
-        let json = zst::decompress(bytes, MAX_INDEX)?;
+        let json = zst::decompress(bytes, MAX_INDEX.min(ROOM + RATIO * bytes.len()))?;
         let index: Self =
             serde_json::from_slice(&json).map_err(|e| FormatError::Undecodable(e.to_string()))?;
         if index.id != expected {
             return Err(FormatError::WrongIdentity(index.id.to_string()));
         }
         Ok(index)
+    }
+
+    /// How many bytes an index file says that it expands to, if it says so. A hint: nothing
+    /// authenticates it, but [`Self::decode`] expands no more than that.
+    pub fn stated_len(bytes: &[u8]) -> Option<u64> {
+        zst::content_size(bytes).ok().flatten()
     }
 
     /// The bytes of an index file.

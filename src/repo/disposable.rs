@@ -9,6 +9,9 @@ use std::time::SystemTime;
 
 use crate::format::Cipher;
 
+/// Less than 256 plain bytes are sealed without their number, see [`crate::format::seal`].
+const UNSTATED: usize = 1 << 10;
+
 /// Reads one. `None` where there is none, or none that this key has sealed and that has at most `limit`
 /// bytes unpacked.
 pub fn read(path: &Path, cipher: &Cipher, limit: usize) -> Option<Vec<u8>> {
@@ -32,6 +35,12 @@ pub fn read(path: &Path, cipher: &Cipher, limit: usize) -> Option<Vec<u8>> {
             log::debug!("{}: {e}", path.display());
             return None;
         }
+    }
+    // What is ours says how much it expands to: nothing else is expanded to see.
+    let stated = cipher.probe(&sealed).ok().flatten();
+    if sealed.len() > UNSTATED && stated.is_none() {
+        log::debug!("{}: it is none of ours", path.display());
+        return None;
     }
     let plain = cipher.open(&mut sealed, limit);
     plain.inspect_err(|e| log::debug!("{}: it is of no use: {e}", path.display())).ok()

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::format::index::HEAD_LEN;
 use crate::format::latest::FullLatest;
@@ -95,12 +95,22 @@ pub struct Objects {
     cipher: Cipher,
     place: Arc<str>,
     told: Mutex<HashSet<(ObjectKind, Id)>>,
+    /// Held while something large is expanded.
+    large: Mutex<()>,
 }
+
+/// Records that expand to more bytes than this are expanded one at a time: a few kilobytes may be made
+/// to expand to as much as is allowed, and sixteen are read side by side. Room for a file of half a
+/// terabyte.
+const LARGE_RECORD: u64 = 16 << 20;
+
+/// The same for indexes, which cannot be made so small: room for 1.5 million files.
+const LARGE_INDEX: u64 = 64 << 20;
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
-        Self { store, cipher, place, told: Mutex::default() }
+        Self { store, cipher, place, told: Mutex::default(), large: Mutex::default() }
     }
 
     /// The store behind.
@@ -136,7 +146,21 @@ impl Objects {
             .store
             .get(&layout::index(id), sealed_limit(MAX_INDEX))
             .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
+        let _one_at_a_time =
+            self.wait_if_large(Index::stated_len(&bytes), bytes.len(), LARGE_INDEX);
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
+    }
+
+    /// For something that says that it expands to `stated` bytes, and has `len` as it is.
+    fn wait_if_large(
+        &self,
+        stated: Option<u64>,
+        len: usize,
+        most: u64,
+    ) -> Option<MutexGuard<'_, ()>> {
+        // What does not say it is small in itself (DejaVu says it from 256 bytes on), or lies.
+        let is_large = stated.map_or(len > 1 << 10, |stated| stated > most);
+        is_large.then(|| self.large.lock())
     }
 
     /// What a list needs of a snapshot, from the beginning of its index where that suffices.
@@ -160,7 +184,10 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn record(&self, id: FileId) -> Result<FileRecord, ObjectError> {
-        let json = self.open(ObjectKind::Record, id.0, MAX_RECORD)?;
+        let sealed = self.sealed(ObjectKind::Record, id.0, MAX_RECORD)?;
+        let stated = self.cipher.probe(&sealed).ok().flatten();
+        let _one_at_a_time = self.wait_if_large(stated, sealed.len(), LARGE_RECORD);
+        let json = self.unseal(ObjectKind::Record, id.0, sealed, MAX_RECORD)?;
         FileRecord::decode(&json, id).map_err(|e| self.error(ObjectKind::Record, id.0, e))
     }
 
@@ -169,7 +196,8 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, ObjectError> {
-        let plain = self.open(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
+        let sealed = self.sealed(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
+        let plain = self.unseal(ObjectKind::Chunk, id.0, sealed, MAX_CHUNK)?;
         let found = ChunkId::of(&plain);
         if found != id {
             let wrong = FormatError::WrongIdentity(found.to_string());
@@ -198,11 +226,19 @@ impl Objects {
         FullLatest::decode(&bytes).ok()
     }
 
-    fn open(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
-        let mut sealed = self
-            .store
-            .get(&layout::object(id), sealed_limit(limit) + TAG_LEN as u64)
-            .map_err(|e| self.error(kind, id, e))?;
+    /// An object's bytes as they are, of one that expands to at most `limit` bytes.
+    fn sealed(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
+        let most = sealed_limit(limit) + TAG_LEN as u64;
+        self.store.get(&layout::object(id), most).map_err(|e| self.error(kind, id, e))
+    }
+
+    fn unseal(
+        &self,
+        kind: ObjectKind,
+        id: Id,
+        mut sealed: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<u8>, ObjectError> {
         self.cipher.open(&mut sealed, limit).map_err(|e| self.error(kind, id, e))
     }
 
@@ -215,6 +251,11 @@ impl Objects {
 }
 
 impl Objects {
+    /// The error for an index that decodes, and cannot be what it was.
+    pub(crate) fn unfit_index(&self, id: IndexId, problem: FormatError) -> ObjectError {
+        self.error(ObjectKind::Index, id.0, problem)
+    }
+
     /// The error for an index that a ref names and that is not there.
     pub(super) fn missing_index(&self, id: IndexId) -> ObjectError {
         self.error(ObjectKind::Index, id.0, Problem::Store(StoreProblem::Missing))
