@@ -70,7 +70,8 @@ fn bounded(most: usize, test: impl FnOnce()) {
     let held = PEAK.load(Ordering::Relaxed) - before;
     println!("{} MiB at the most, {:?}", held >> 20, began.elapsed());
     assert!(held <= most, "{held} bytes were held");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    // Whatever takes so long, on a machine however slow, hangs.
+    assert!(began.elapsed() < Duration::from_secs(600), "{:?}", began.elapsed());
 }
 
 /// From here on memory counts: making something hostile takes more than to meet it.
@@ -147,10 +148,11 @@ fn seal(maker: &Maker, id: Id, frame: &[u8]) {
 
 #[test]
 fn records_that_expand_to_as_much_as_they_may() {
-    bounded(400 << 20, || {
+    // All that may be expanded at a time is 256 MiB.
+    bounded(280 << 20, || {
         let maker = Maker::new(Store::memory());
         let mut files = vec![honest(&maker).id];
-        for n in 0..24 {
+        for n in 0..12 {
             let id = FileId(Id::digest(&[n]));
             let head = format!(r#"{{"id":"{id}","path":"/"#);
             let tail = r#"","size":1,"updated":0,"chunks":[]}"#;
@@ -162,7 +164,7 @@ fn records_that_expand_to_as_much_as_they_may() {
         maker.snapshot_of(1_000, files, &[]);
         made();
         assert_eq!(read_all(&maker), BTreeSet::from([b"an honest file".to_vec()]));
-        assert!(all_deeds(&maker) >= 24, "each of them");
+        assert!(all_deeds(&maker) >= 12, "each of them");
     });
 }
 
@@ -228,6 +230,7 @@ fn indexes_of_millions_of_files() {
         let frame = zstd::bulk::compress(json.as_bytes(), 1).unwrap();
         drop(json);
         maker.store.put(&layout::index(id), &frame).unwrap();
+        drop(frame);
         let repo = maker.open();
         made();
         assert!(repo.load(id).is_err(), "more than an index may expand to");

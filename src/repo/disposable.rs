@@ -9,8 +9,12 @@ use std::time::SystemTime;
 
 use crate::format::Cipher;
 
-/// Less than 256 plain bytes are sealed without their number, see [`crate::format::seal`].
-const UNSTATED: usize = 1 << 10;
+/// What is kept is made of digests and of paths that are long at worst. What expands to more than this many
+/// times its size, and [`ROOM`] on top, is none of ours: it is not expanded to see.
+const RATIO: usize = 64;
+
+/// Bytes that a file may expand to however small it is.
+const ROOM: usize = 4 << 20;
 
 /// Reads one. `None` where there is none, or none that this key has sealed and that has at most `limit`
 /// bytes unpacked.
@@ -36,12 +40,7 @@ pub fn read(path: &Path, cipher: &Cipher, limit: usize) -> Option<Vec<u8>> {
             return None;
         }
     }
-    // What is ours says how much it expands to: nothing else is expanded to see.
-    let stated = cipher.probe(&sealed).ok().flatten();
-    if sealed.len() > UNSTATED && stated.is_none() {
-        log::debug!("{}: it is none of ours", path.display());
-        return None;
-    }
+    let limit = limit.min(ROOM + RATIO * sealed.len());
     let plain = cipher.open(&mut sealed, limit);
     plain.inspect_err(|e| log::debug!("{}: it is of no use: {e}", path.display())).ok()
 }

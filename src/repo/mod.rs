@@ -13,6 +13,7 @@ mod open;
 pub mod parallel;
 mod readahead;
 mod reader;
+mod room;
 mod snapshots;
 mod spans;
 
@@ -26,6 +27,7 @@ pub use chunks::{Chunk, ChunkCache};
 pub use objects::{ObjectError, ObjectKind, Objects, Problem};
 pub use open::{OpenError, Verdict, judge};
 pub use reader::{Bytes, ReadError};
+pub use room::{Room, Taken};
 pub use snapshots::{Damaged, Snapshot, Snapshots};
 
 use crate::format::{Index, IndexId, layout};

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::format::index::HEAD_LEN;
 use crate::format::latest::FullLatest;
@@ -15,6 +15,8 @@ use crate::format::{
     MAX_INDEX, MAX_RECORD, layout,
 };
 use crate::store::{Store, StoreError, StoreProblem};
+
+use super::room::{Room, Taken};
 
 /// What an object should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,22 +97,20 @@ pub struct Objects {
     cipher: Cipher,
     place: Arc<str>,
     told: Mutex<HashSet<(ObjectKind, Id)>>,
-    /// Held while something large is expanded.
-    large: Mutex<()>,
+    /// For records and indexes that are being expanded.
+    room: Room,
 }
 
-/// Records that expand to more bytes than this are expanded one at a time: a few kilobytes may be made
-/// to expand to as much as is allowed, and sixteen are read side by side. Room for a file of half a
-/// terabyte.
-const LARGE_RECORD: u64 = 16 << 20;
+/// Bytes of records and indexes that are being expanded at one time, on however many threads.
+const EXPANDING: u64 = 256 << 20;
 
-/// The same for indexes, which cannot be made so small: room for 1.5 million files.
-const LARGE_INDEX: u64 = 64 << 20;
+/// A frame expands to at most this many times its length: a block of 4 bytes gives 128 KiB.
+const MOST_EXPANSION: u64 = 32 << 10;
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
-        Self { store, cipher, place, told: Mutex::default(), large: Mutex::default() }
+        Self { store, cipher, place, told: Mutex::default(), room: Room::new(EXPANDING) }
     }
 
     /// The store behind.
@@ -146,21 +146,16 @@ impl Objects {
             .store
             .get(&layout::index(id), sealed_limit(MAX_INDEX))
             .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
-        let _one_at_a_time =
-            self.wait_if_large(Index::stated_len(&bytes), bytes.len(), LARGE_INDEX);
+        let _room =
+            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
     }
 
-    /// For something that says that it expands to `stated` bytes, and has `len` as it is.
-    fn wait_if_large(
-        &self,
-        stated: Option<u64>,
-        len: usize,
-        most: u64,
-    ) -> Option<MutexGuard<'_, ()>> {
-        // What does not say it is small in itself (DejaVu says it from 256 bytes on), or lies.
-        let is_large = stated.map_or(len > 1 << 10, |stated| stated > most);
-        is_large.then(|| self.large.lock())
+    /// For something that says that it expands to `stated` bytes, has `len` as it is, and may expand to
+    /// `most`: as plain bytes, and again as what they mean.
+    fn room_for(&self, stated: Option<u64>, len: usize, most: usize) -> Taken<'_> {
+        let plain = stated.unwrap_or(len as u64 * MOST_EXPANSION).min(most as u64);
+        self.room.take(2 * plain)
     }
 
     /// What a list needs of a snapshot, from the beginning of its index where that suffices.
@@ -186,7 +181,7 @@ impl Objects {
     pub fn record(&self, id: FileId) -> Result<FileRecord, ObjectError> {
         let sealed = self.sealed(ObjectKind::Record, id.0, MAX_RECORD)?;
         let stated = self.cipher.probe(&sealed).ok().flatten();
-        let _one_at_a_time = self.wait_if_large(stated, sealed.len(), LARGE_RECORD);
+        let _room = self.room_for(stated, sealed.len(), MAX_RECORD);
         let json = self.unseal(ObjectKind::Record, id.0, sealed, MAX_RECORD)?;
         FileRecord::decode(&json, id).map_err(|e| self.error(ObjectKind::Record, id.0, e))
     }

@@ -110,7 +110,7 @@ pub const HARMS: [Harm; 13] = [
         times: once,
         harm: |it| {
             it.write(it.bytes);
-            std::fs::set_permissions(it.path, PermissionsExt::from_mode(0)).unwrap();
+            std::fs::set_permissions(it.path, PermissionsExt::from_mode(0o000)).unwrap();
             std::fs::read(it.path).is_err()
         },
     },

@@ -31,6 +31,15 @@ fn most(row: Row) -> usize {
     }
 }
 
+/// Whether nothing is left that says that there was something.
+fn is_gone(row: Row, path: &std::path::Path) -> bool {
+    match path.symlink_metadata() {
+        Err(_) => true,
+        // An empty folder is no tag.
+        Ok(meta) => row == Row::Tag && meta.is_dir(),
+    }
+}
+
 /// Harms a file in every way, and looks what each deed makes of it.
 fn row(row: Row) {
     watch::start();
@@ -67,7 +76,7 @@ fn row(row: Row) {
                     place: &place,
                     row,
                     costs: costs.clone(),
-                    is_gone: path.symlink_metadata().is_err(),
+                    is_gone: is_gone(row, &path),
                     is_plausible: harm.name == "swapped",
                 };
                 for (deed, run) in deeds {

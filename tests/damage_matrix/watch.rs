@@ -6,12 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex, Once};
 use std::time::{Duration, Instant};
 
-/// A deed on so small a repository that takes longer hangs.
-const MOST_TIME: Duration = Duration::from_secs(60);
+/// A deed on so small a repository that takes longer hangs, on a machine however slow.
+const MOST_TIME: Duration = Duration::from_secs(300);
 
-/// All that the rows of this program hold together at their worst, bytes: an index may expand to 256
-/// MiB before it is refused, and a few are read at a time.
-const MOST_MEMORY: usize = 2 << 30;
+/// All that the rows of this program hold together at their worst, bytes: each may expand 256 MiB at a
+/// time, and as many run side by side as there are processors.
+const MOST_MEMORY: usize = 1 << 30;
 
 static CELLS: LazyLock<Mutex<HashMap<std::thread::ThreadId, (String, Instant)>>> =
     LazyLock::new(Mutex::default);
