@@ -535,7 +535,8 @@ fn every_write_may_fail() {
     let writes = faults.done();
     assert_eq!(keys(&store), made.stays);
     assert!(writes > 10, "{writes}");
-    for fault in [Fault::Errno(libc::ENOSPC), Fault::Errno(libc::EIO), Fault::Stop] {
+    let errors = [libc::ENOSPC, libc::EIO, libc::EROFS, libc::EACCES].map(Fault::Errno);
+    for fault in errors.into_iter().chain([Fault::Stop]) {
         for at in 0..writes {
             let store = store_of(&whole);
             let faults = Faults::among_writes(at, fault);

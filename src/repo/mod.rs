@@ -7,6 +7,7 @@ pub mod catalog;
 mod catalog_cache;
 mod chunks;
 pub mod disposable;
+mod locked;
 pub mod names;
 mod objects;
 mod open;
@@ -146,7 +147,8 @@ impl Repository {
             let latest = refs::read(self.store(), layout::LATEST).ok().flatten();
             (latest == Some(id)).then(|| objects.full_latest()).flatten()
         };
-        let files = self.core.catalog.load(objects, &index, self.core.cache.get(), hint);
+        let cache = self.core.cache.get();
+        let files = self.core.catalog.load(objects, &index, cache, self.watch.losses(), hint);
         self.core.catalog.with_files(|known| {
             for no in &files {
                 if let File::Bad(e) = &known[no.0 as usize] {

@@ -7,6 +7,7 @@
 mod backend;
 mod batch;
 mod faulty;
+mod forgetful;
 mod local;
 pub mod lock;
 mod memory;
@@ -22,6 +23,7 @@ use parking_lot::Mutex;
 pub use backend::{Listed, Meta, Stamp};
 pub use batch::Batch;
 pub use faulty::{Fault, Faults};
+pub use forgetful::{Event, Journal};
 pub use local::STAGING;
 pub use record::{Call, Calls, Verb};
 
@@ -118,6 +120,12 @@ impl Store {
     /// The same place, where operations fail as `faults` says, for tests.
     pub fn faulty(&self, faults: &Faults) -> Self {
         Self { backend: Arc::new(faulty::Faulty::new(Arc::clone(&self.backend), faults.clone())) }
+    }
+
+    /// The same place with all noted that a power failure may forget, for tests.
+    pub fn forgetful(&self) -> (Self, Journal) {
+        let (backend, journal) = forgetful::Forgetful::new(Arc::clone(&self.backend));
+        (Self { backend: Arc::new(backend) }, journal)
     }
 
     /// The folder of a local store.

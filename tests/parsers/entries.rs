@@ -18,7 +18,7 @@ use revu::vfs::{Kind, Vfs, VfsOptions, escape, ino};
 /// One of them.
 pub type Entry = fn(&[u8]);
 
-pub const ENTRIES: [(&str, Entry); 12] = [
+pub const ENTRIES: [(&str, Entry); 13] = [
     ("index", index),
     ("index_json", index_json),
     ("record", record),
@@ -29,6 +29,7 @@ pub const ENTRIES: [(&str, Entry); 12] = [
     ("conf", conf),
     ("a_ref", a_ref),
     ("snapshot_name", snapshot_name),
+    ("vfs_name", vfs_name),
     ("ignore_rules", ignore_rules),
     ("repository", repository),
 ];
@@ -135,6 +136,10 @@ pub fn snapshot_name(bytes: &[u8]) {
         ..Snapshots::default()
     };
     assert_eq!(resolve(&snapshots, &zone, &text), Ok(IndexId(ID)), "a tag by its name");
+}
+
+pub fn vfs_name(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
     let shown = escape::shown(&text);
     assert!(escape::is_plain(&shown), "{shown}");
     if let Some(path) = escape::shown_path(&text) {
@@ -153,54 +158,147 @@ pub fn ignore_rules(bytes: &[u8]) {
     }
 }
 
-/// A repository made of bytes: each takes the place of something, and the tree is walked.
+/// Takes what it needs from the bytes, and zeros when they have come to their end.
+struct Source<'a>(&'a [u8]);
+
+impl<'a> Source<'a> {
+    fn take(&mut self, n: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(n.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.take(1).first().copied().unwrap_or(0)
+    }
+
+    /// Below `n`.
+    fn below(&mut self, n: usize) -> usize {
+        usize::from(self.byte()) % n
+    }
+
+    fn text(&mut self, most: usize) -> String {
+        let len = self.below(most);
+        String::from_utf8_lossy(self.take(len)).into_owned()
+    }
+
+    /// Small, any, or one of the ends.
+    fn number(&mut self) -> i64 {
+        match self.byte() {
+            n @ 0..200 => i64::from(n) * 500,
+            200..230 => self.take(8).iter().fold(0, |sum, b| sum << 8 | i64::from(*b)),
+            n @ 230..240 => -i64::from(n) * 333,
+            240..248 => i64::MIN,
+            _ => i64::MAX,
+        }
+    }
+}
+
+/// A repository made by what the bytes say, honest or not, and its tree walked. All that it ever holds is
+/// the letter x.
 pub fn repository(bytes: &[u8]) {
+    let mut from = Source(bytes);
     let store = Store::memory();
     let key = RepoKey::from_bytes([42; 32]);
     let cipher = Cipher::new(&key);
-    let chunk = ChunkId::of(b"x");
-    store.put(&layout::chunk(chunk), &cipher.seal(b"x")).unwrap();
+    let put = |id: Id, plain: &[u8]| store.put(&layout::object(id), &cipher.seal(plain)).unwrap();
+    let sizes = [0usize, 1, 2, 300];
+    let mut chunks: Vec<ChunkId> = sizes
+        .iter()
+        .map(|len| {
+            let plain = vec![b'x'; *len];
+            let id = ChunkId::of(&plain);
+            put(id.0, &plain);
+            id
+        })
+        .collect();
+    // One that is not there, and one that is another.
+    chunks.push(ChunkId(Id::digest(b"missing")));
+    let other = ChunkId(Id::digest(b"other"));
+    put(other.0, b"no such thing");
+    chunks.push(other);
+
     let mut files = Vec::new();
-    for (n, path) in bytes.split(|b| *b == 0xff).enumerate() {
-        let path = String::from_utf8_lossy(path).into_owned();
-        let size = i64::from(path.len() as u8 % 3);
-        let record = FileRecord::new(path, size, n as i64 * 777 - 1_000, vec![chunk; 1 + n % 2]);
-        store.put(&layout::file(record.id), &cipher.seal(&record.encode())).unwrap();
+    for _ in 0..from.below(16) {
+        let path = match from.below(4) {
+            0 => format!("/a/{}", from.text(12)),
+            1 => format!("/{}/b", from.text(12)),
+            _ => from.text(24),
+        };
+        let picks: Vec<usize> = (0..1 + from.below(3)).map(|_| from.below(chunks.len())).collect();
+        let honest: usize = picks.iter().filter_map(|pick| sizes.get(*pick)).sum();
+        let size = if from.below(3) > 0 { honest as i64 } else { from.number() };
+        let list = picks.iter().map(|pick| chunks[*pick]).collect();
+        let record = FileRecord::new(path, size, from.number(), list);
+        match from.below(8) {
+            0 => put(record.id.0, from.take(40)),
+            1 => put(Id::digest(b"elsewhere"), &record.encode()),
+            2 => store.put(&layout::file(record.id), from.take(60)).unwrap(),
+            _ => put(record.id.0, &record.encode()),
+        }
         files.push(record.id);
     }
-    let id = IndexId(ID);
-    let mut index: Index = serde_json::from_value(serde_json::json!({
-        "id": id, "created": i64::from(bytes.first().copied().unwrap_or(0)), "files": [],
-    }))
-    .expect("an index needs no more");
-    index.files = files;
-    store.put(&layout::index(id), &index.encode()).unwrap();
-    let repo = Repository::open(store, &key, Options { cache_bytes: 1 << 20 }).unwrap();
+    let mut ids = vec![IndexId(Id::digest(b"no index"))];
+    for n in 0..1 + from.below(3) as u8 {
+        let id = IndexId(Id::from_bytes([n + 1; 20]));
+        ids.push(id);
+        let listed: Vec<FileId> = files.iter().filter(|_| from.below(4) > 0).copied().collect();
+        let index = serde_json::json!({
+            "id": id, "memo": from.text(40), "created": from.number(), "files": listed,
+            "count": from.number(), "size": from.number(),
+        });
+        let index: Index = serde_json::from_value(index).expect("an index needs no more");
+        let bytes = if from.below(6) == 0 { from.take(80).to_vec() } else { index.encode() };
+        store.put(&layout::index(id), &bytes).unwrap();
+    }
+    let name = |from: &mut Source<'_>| match from.below(6) {
+        0 => from.take(41).to_vec(),
+        n => ids[n % ids.len()].to_string().into_bytes(),
+    };
+    store.put(layout::LATEST, &name(&mut from)).unwrap();
+    for _ in 0..from.below(4) {
+        let tag = from.text(20);
+        if !tag.is_empty() {
+            store.put(&layout::tag(&tag), &name(&mut from)).unwrap();
+        }
+    }
+    let Ok(repo) = Repository::open(store, &key, Options { cache_bytes: 1 << 20 }) else { return };
     let vfs = Vfs::new(repo.into(), VfsOptions::default()).unwrap();
-    walk(&vfs, ino::IDS, 0);
+    for view in [ino::IDS, ino::SNAPSHOTS, ino::TAGS] {
+        walk(&vfs, view, 0);
+    }
 }
 
 fn walk(vfs: &Vfs, dir: u64, depth: usize) {
     assert!(depth <= escape::MAX_DEPTH + 2);
     let mut items = Vec::new();
-    vfs.readdir(dir, 0, &mut |item| {
+    let listed = vfs.readdir(dir, 0, &mut |item| {
         let name = String::from_utf8(item.name.to_vec()).expect("names are UTF-8");
         if !matches!(&*name, "." | "..") {
             assert!(escape::is_plain(&name), "{name:?}");
             items.push((name, item.entry.attr));
         }
         true
-    })
-    .unwrap();
+    });
+    // Of an index that does not decode.
+    if listed.is_err() {
+        assert_eq!(depth, 1);
+        return;
+    }
     for pair in items.windows(2) {
         assert_ne!(pair[0].0, pair[1].0, "a name comes once");
     }
     for (name, attr) in items {
         assert_eq!(vfs.lookup(dir, name.as_bytes()).unwrap().attr.ino, attr.ino, "{name:?}");
-        if attr.kind == Kind::Dir {
-            walk(vfs, attr.ino, depth + 1);
-        } else if let Ok(bytes) = vfs.read(attr.ino, 0, 8) {
-            assert!(bytes.iter().all(|b| *b == b'x') && bytes.len() as u64 == attr.size);
+        match attr.kind {
+            Kind::Dir => walk(vfs, attr.ino, depth + 1),
+            Kind::Symlink => drop(vfs.readlink(attr.ino)),
+            Kind::File => {
+                if let Ok(bytes) = vfs.read(attr.ino, 0, 1 << 16) {
+                    assert!(bytes.iter().all(|b| *b == b'x'));
+                    assert_eq!(bytes.len() as u64, attr.size.min(1 << 16), "{name:?}");
+                }
+            }
         }
     }
 }

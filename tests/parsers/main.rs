@@ -1,9 +1,11 @@
 //! Everything that takes bytes from outside, fed with bytes: at random, and with what is nearly right.
-//! `REVU_CASES` says how many for each entry; the number is printed.
+//! `REVU_CASES` says how many for each entry, or `REVU_FUZZ_SECONDS` for how long; the number is printed.
+//! `REVU_SEEDS` names a folder that is given what each entry begins with, for `fuzz/`.
 
 mod entries;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use entries::ENTRIES;
 use proptest::prelude::*;
@@ -54,8 +56,9 @@ fn seeds(name: &str) -> Vec<Vec<u8>> {
             "abcd",
             "/a/../b",
         ]),
+        "vfs_name" => text(&["a\u{0}b", "..", "%2e", "x".repeat(300).as_str(), "\u{202e}标签"]),
         "ignore_rules" => text(&["*.tmp\n!keep.tmp\n/a/**/b\n[a-c]?\n\\#x\n", "**\n!**/\n{a,b}\n"]),
-        _ => text(&["/a/b\u{0}", "/a\u{ff}/a/b", "//\u{0}x/../y"]),
+        _ => (0..6u8).map(|n| (0..200u8).map(|i| i.wrapping_mul(37 + n) ^ n).collect()).collect(),
     }
 }
 
@@ -124,12 +127,18 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
 
 #[test]
 fn none_panics_and_what_is_accepted_is_sound() {
-    let cases: u32 = std::env::var("REVU_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    let number = |name: &str| {
+        let number = std::env::var(name).ok()?;
+        Some(number.parse::<u32>().unwrap_or_else(|_| panic!("{name} is a number")))
+    };
+    let cases = number("REVU_CASES").unwrap_or(300);
+    let seconds = number("REVU_FUZZ_SECONDS").map(|n| Duration::from_secs(n.into()));
+    let mut all = 0;
     for (name, entry) in ENTRIES {
         // Those that compile expressions or open repositories take their time.
         let slow = matches!(name, "ignore_rules" | "repository");
-        let cases = if slow { cases / 10 } else { cases };
-        let began = std::time::Instant::now();
+        let cases = if slow { cases / 6 } else { cases };
+        let began = Instant::now();
         let seeds = seeds(name);
         seeds.iter().for_each(|seed| entry(seed));
         let nearly = (prop::sample::select(seeds), changes()).prop_map(|(mut bytes, changes)| {
@@ -138,11 +147,36 @@ fn none_panics_and_what_is_accepted_is_sound() {
         });
         let bytes = prop_oneof![1 => prop::collection::vec(any::<u8>(), 0..400), 4 => nearly];
         let config = Config { cases, failure_persistence: None, ..Config::default() };
-        let ran = TestRunner::new(config).run(&bytes, |bytes| {
-            entry(&bytes);
-            Ok(())
-        });
-        ran.unwrap_or_else(|e| panic!("{name}: {e}"));
-        println!("{name}: {cases} cases, {:?}", began.elapsed());
+        let mut executions = 0u64;
+        loop {
+            let ran = TestRunner::new(config.clone()).run(&bytes, |bytes| {
+                entry(&bytes);
+                Ok(())
+            });
+            ran.unwrap_or_else(|e| panic!("{name}: {e}"));
+            executions += u64::from(cases);
+            if seconds.is_none_or(|seconds| began.elapsed() >= seconds) {
+                break;
+            }
+        }
+        all += executions;
+        println!("{name}: {executions} executions, {:?}", began.elapsed());
+    }
+    println!("{all} executions in all");
+}
+
+#[test]
+fn seeds_are_accepted_and_written_where_they_are_wanted() {
+    let folder = std::env::var_os("REVU_SEEDS").map(std::path::PathBuf::from);
+    for (name, entry) in ENTRIES {
+        let seeds = seeds(name);
+        assert!(!seeds.is_empty(), "{name}");
+        for (n, seed) in seeds.iter().enumerate() {
+            entry(seed);
+            if let Some(folder) = &folder {
+                std::fs::create_dir_all(folder.join(name)).unwrap();
+                std::fs::write(folder.join(name).join(format!("seed{n}")), seed).unwrap();
+            }
+        }
     }
 }
