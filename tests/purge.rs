@@ -209,7 +209,10 @@ proptest! {
         let mut expected = BTreeSet::from(["objects/xx/unknown".to_owned()]);
         let mut keep = Vec::new();
         for (n, (files, keeps, ..)) in model.snapshots.iter().enumerate() {
-            let files: Vec<_> = files.iter().map(|i| records[*i].clone()).collect();
+            let mut files: Vec<_> = files.iter().map(|i| records[*i].clone()).collect();
+            // No snapshot lists a file twice.
+            let mut seen = BTreeSet::new();
+            files.retain(|record| seen.insert(record.id));
             let id = maker.snapshot(n as i64, &files);
             keep.extend(keeps.then_some(id));
             ids.push((id, files));

@@ -49,6 +49,10 @@ impl Random {
 
 /// Reads files of a snapshot by their numbers.
 fn by_number(world: &World, repo: &Repository, random: &mut Random, id: IndexId) {
+    // As everybody does: what is gone and what has come back is seen by the list.
+    if repo.snapshots().unwrap().get(id).is_none() {
+        return;
+    }
     let Ok(loaded) = repo.load(id) else {
         assert!(!world.is_alive(id), "{id} cannot be loaded");
         return;

@@ -133,7 +133,9 @@ impl Repository {
         self.snapshots()
     }
 
-    /// Reads a snapshot's index, and those of its records that are not known yet.
+    /// Reads a snapshot's index, and those of its records that are not known yet. Where this is asked more
+    /// than once, the snapshot must stand in the list that [`Self::snapshots`] gave last: by that list it is
+    /// seen what has gone meanwhile, see [`Catalog::load`].
     ///
     /// # Errors
     /// [`ObjectError`] where the index is damaged. Damaged records are logged, once each.
