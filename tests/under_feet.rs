@@ -347,7 +347,7 @@ fn several_read_while_siyuan_writes_and_purges() {
                 purges += 1;
             }
             std::thread::sleep(Duration::from_millis(writer.round * 13 % 70));
-            if writer.round % 40 == 0 {
+            if writer.round.is_multiple_of(40) {
                 stands_still(&world, &mount.point);
             }
         }
