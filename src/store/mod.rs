@@ -171,8 +171,8 @@ impl Store {
         self.backend.meta(key).map_err(|p| self.error(key, p))
     }
 
-    /// What lies directly in a folder, in no order. A folder that is not there is empty. What is
-    /// neither a file nor a folder is left out.
+    /// What lies directly in a folder, in no order. A folder that is not there is empty. Whatever has a
+    /// name is there, also a pipe or a link to nothing, which are no folders: to read them is an error.
     ///
     /// # Errors
     /// [`StoreProblem::Unreadable`].
