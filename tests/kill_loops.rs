@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use program::{Bed, Files, Ran, Random, files, finish, is_temporary, noise, run};
 
-/// How often each of five commands is killed in everyday tests.
+/// How often each of six commands is killed in everyday tests.
 const KILLS: u32 = 8;
 
 /// Runs that end before they are killed, for each that is, at the most: then the machine is no good
@@ -304,4 +304,28 @@ fn key_changes() {
         }
     }
     purge(&bed, "1");
+}
+
+#[test]
+fn catalogs() {
+    let bed = Bed::new();
+    for n in 0..300 {
+        bed.write(&format!("data/d{}/{n}.txt", n % 7), format!("file {n}"));
+    }
+    bed.run(&["snapshot", "data"]).ok();
+    let cache = bed.path("home/.cache/revu");
+    let list = ["ls", "-R", "latest"];
+    let expected = bed.run(&list).ok().stdout;
+    assert!(expected.contains("299.txt"), "{expected}");
+    assert!(!files(&cache).is_empty(), "there is something to kill it at");
+    let mut random = Random::new();
+    let mut killer = Killer::new(bed.revu(&list));
+    while killer.goes_on() {
+        // From nothing, or with what another has left.
+        if random.below(4) > 0 {
+            let _ = std::fs::remove_dir_all(&cache);
+        }
+        killer.kill(bed.revu(&list));
+        assert_eq!(bed.run(&list).ok().stdout, expected);
+    }
 }

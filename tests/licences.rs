@@ -32,6 +32,35 @@ fn every_dependency_has_an_allowed_licence() {
     assert!(refused.is_empty(), "deny.toml does not allow these:\n{}", refused.join("\n"));
 }
 
+#[test]
+fn no_crate_comes_in_two_versions_but_those_that_are_known() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("deny.toml")).expect("deny.toml can be read");
+    let known: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("{ crate = \"")?.split_once('"'))
+        .filter_map(|(spec, _)| spec.split_once('@'))
+        .map(|(name, _)| name)
+        .collect();
+    // What the program itself is made of; tests may be made of whatever they like.
+    let tree = run(Command::new(env!("CARGO"))
+        .args(["tree", "--locked", "--edges", "normal,build", "--prefix", "none"])
+        .args(["--format", "{p}"])
+        .current_dir(root));
+    let versions: BTreeSet<(&str, &str)> = tree
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?, words.next()?))
+        })
+        .collect();
+    assert!(versions.len() > 20, "cargo tree names only {versions:?}");
+    let names: Vec<&str> = versions.iter().map(|(name, _)| *name).collect();
+    let twice: BTreeSet<&str> =
+        names.windows(2).filter(|two| two[0] == two[1]).map(|two| two[0]).collect();
+    assert_eq!(twice, known, "in two versions (left), and in `skip` of deny.toml (right)");
+}
+
 /// All packages that revu is built from on this kind of machine: only those has the build fetched,
 /// so that this test needs no network.
 fn packages(root: &Path) -> Vec<Value> {

@@ -209,7 +209,10 @@ proptest! {
         let mut expected = BTreeSet::from(["objects/xx/unknown".to_owned()]);
         let mut keep = Vec::new();
         for (n, (files, keeps, ..)) in model.snapshots.iter().enumerate() {
-            let files: Vec<_> = files.iter().map(|i| records[*i].clone()).collect();
+            let mut files: Vec<_> = files.iter().map(|i| records[*i].clone()).collect();
+            // No snapshot lists a file twice.
+            let mut seen = BTreeSet::new();
+            files.retain(|record| seen.insert(record.id));
             let id = maker.snapshot(n as i64, &files);
             keep.extend(keeps.then_some(id));
             ids.push((id, files));
@@ -535,7 +538,8 @@ fn every_write_may_fail() {
     let writes = faults.done();
     assert_eq!(keys(&store), made.stays);
     assert!(writes > 10, "{writes}");
-    for fault in [Fault::Errno(libc::ENOSPC), Fault::Errno(libc::EIO), Fault::Stop] {
+    let errors = [libc::ENOSPC, libc::EIO, libc::EROFS, libc::EACCES].map(Fault::Errno);
+    for fault in errors.into_iter().chain([Fault::Stop]) {
         for at in 0..writes {
             let store = store_of(&whole);
             let faults = Faults::among_writes(at, fault);

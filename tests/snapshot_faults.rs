@@ -124,6 +124,16 @@ fn the_disk_fails() {
 }
 
 #[test]
+fn the_disk_is_made_read_only() {
+    fail_each_write(false, Fault::Errno(libc::EROFS));
+}
+
+#[test]
+fn permission_is_taken_away() {
+    fail_each_write(true, Fault::Errno(libc::EACCES));
+}
+
+#[test]
 fn the_process_is_stopped() {
     for is_siyuan in [false, true] {
         fail_each_write(is_siyuan, Fault::Stop);

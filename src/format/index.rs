@@ -8,6 +8,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FileId, FormatError, IndexId, MAX_INDEX, zst};
 
+/// IDs are digests: as hexadecimal digits between quotes they compress to a good half (golden). What
+/// expands to this many times as much is no list of files.
+const RATIO: usize = 16;
+
+/// Bytes that an index may expand to however small it is: for memos.
+const ROOM: usize = 16 << 20;
+
+/// The longest memo that a list of snapshots holds, bytes: lists stay in memory, and a few hundred bytes
+/// can be made to hold one of many megabytes.
+const MOST_MEMO: usize = 64 << 10;
+
 /// One snapshot. JSON with these keys in this order (golden); old indexes lack all but `id`,
 /// `created` and `files`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,13 +63,24 @@ impl Index {
     /// [`FormatError::BadFrame`], [`FormatError::TooLarge`], [`FormatError::Undecodable`],
     /// [`FormatError::WrongIdentity`].
     pub fn decode(bytes: &[u8], expected: IndexId) -> Result<Self, FormatError> {
-        let json = zst::decompress(bytes, MAX_INDEX)?;
+        let json = zst::decompress(bytes, Self::most_len(bytes.len()))?;
         let index: Self =
             serde_json::from_slice(&json).map_err(|e| FormatError::Undecodable(e.to_string()))?;
         if index.id != expected {
             return Err(FormatError::WrongIdentity(index.id.to_string()));
         }
         Ok(index)
+    }
+
+    /// How many bytes an index file says that it expands to, if it says so. A hint: nothing
+    /// authenticates it, but [`Self::decode`] expands no more than that.
+    pub fn stated_len(bytes: &[u8]) -> Option<u64> {
+        zst::content_size(bytes).ok().flatten()
+    }
+
+    /// How many bytes an index file of so many bytes may expand to.
+    pub fn most_len(bytes: usize) -> usize {
+        MAX_INDEX.min(ROOM.saturating_add(bytes.saturating_mul(RATIO)))
     }
 
     /// The bytes of an index file.
@@ -109,7 +131,11 @@ impl IndexHead {
 
 impl From<&Index> for IndexHead {
     fn from(index: &Index) -> Self {
-        Self { id: index.id, memo: index.memo.clone(), created: index.created }
+        let memo = match index.memo.char_indices().find(|(at, _)| *at >= MOST_MEMO) {
+            Some((at, _)) => format!("{}…", &index.memo[..at]),
+            None => index.memo.clone(),
+        };
+        Self { id: index.id, memo, created: index.created }
     }
 }
 
@@ -218,6 +244,17 @@ mod tests {
         let bytes = index.encode();
         assert_eq!(IndexHead::decode(&bytes, index.id).unwrap(), None);
         assert_eq!(Index::decode(&bytes, index.id).unwrap(), index);
+        let shown = IndexHead::from(&index).memo;
+        assert_eq!(shown, format!("{}…", "m".repeat(MOST_MEMO)), "a list holds no more");
+    }
+
+    #[test]
+    fn what_expands_as_no_list_of_ids_does_is_refused() {
+        let whole = index(300_000);
+        assert_eq!(Index::decode(&whole.encode(), whole.id).unwrap(), whole);
+        let one = FileId(super::super::Id::digest(b"one"));
+        let bomb = Index { files: vec![one; 1_000_000], ..index(0) };
+        assert!(matches!(Index::decode(&bomb.encode(), bomb.id), Err(FormatError::TooLarge(_))));
     }
 
     #[test]

@@ -9,6 +9,11 @@ use sha1::{Digest, Sha1};
 use super::id::Id;
 use super::{ChunkId, FileId, FormatError};
 
+/// The longest path, bytes: Windows has the longest there are, 32,767 units of UTF-16, which are at most
+/// three bytes each. Paths are held in memory, and a few hundred bytes can be made to hold one of
+/// any length.
+const MAX_PATH: usize = 128 << 10;
+
 /// One file in one state. JSON with these keys in this order (golden).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
@@ -76,6 +81,10 @@ impl FileRecord {
         if self.size < 0 {
             return Err(FormatError::Undecodable(format!("its size is {}", self.size)));
         }
+        if self.path.len() > MAX_PATH {
+            let len = self.path.len();
+            return Err(FormatError::Undecodable(format!("its path has {len} bytes")));
+        }
         if self.chunks.is_empty() {
             return Err(FormatError::Undecodable("it lists no chunk".into()));
         }
@@ -122,6 +131,7 @@ mod tests {
             FileRecord { size: -1, ..good.clone() },
             FileRecord { size: i64::MAX, ..good.clone() },
             FileRecord { chunks: vec![], ..good.clone() },
+            FileRecord::new(format!("/{}", "x".repeat(MAX_PATH)), 1, 0, good.chunks.clone()),
         ] {
             assert!(bad.verify(bad.id).is_err(), "{bad:?}");
         }

@@ -22,6 +22,9 @@ const EMPTY_FRAME: [u8; 9] = [0x28, 0xb5, 0x2f, 0xfd, 0x20, 0x00, 0x01, 0x00, 0x
 /// A frame header is at most this long: magic 4, descriptor 1, window 1, dictionary ID 4, content size 8.
 pub(super) const MAX_FRAME_HEADER: usize = 18;
 
+/// A frame that does not say its size is expanded in steps of so many bytes.
+const BLOCK: usize = 16 << 10;
+
 thread_local! {
     static DECODER: RefCell<DCtx<'static>> = RefCell::new(DCtx::create());
     static ENCODER: RefCell<CCtx<'static>> = RefCell::new(CCtx::create());
@@ -69,16 +72,21 @@ fn grow(frame: &[u8], refuse: usize, enough: usize) -> Result<(Vec<u8>, bool), F
     DECODER.with_borrow_mut(|ctx| {
         ctx.reset(ResetDirective::SessionOnly).map_err(bad)?;
         let mut plain = Vec::new();
-        let mut block = [0u8; 16 << 10];
+        let mut block = [0u8; BLOCK];
         let mut input = InBuffer::around(frame);
         loop {
             let mut output = OutBuffer::around(&mut block[..]);
             let hint = ctx.decompress_stream(&mut output, &mut input).map_err(bad)?;
             let got = output.pos();
-            plain.extend_from_slice(&block[..got]);
-            if plain.len() > refuse {
-                return Err(FormatError::TooLarge(plain.len() as u64));
+            if plain.len() + got > refuse {
+                return Err(FormatError::TooLarge((plain.len() + got) as u64));
             }
+            if plain.capacity() - plain.len() < got {
+                // Doubled as usual, but never beyond what may come.
+                let most = refuse - plain.len();
+                plain.reserve_exact(plain.len().max(BLOCK).min(most).max(got));
+            }
+            plain.extend_from_slice(&block[..got]);
             if hint == 0 {
                 return Ok((plain, true));
             }

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -37,6 +37,9 @@ pub struct FileEntry {
     /// Whether this was read from the authenticated record. What came from `full-latest.json`
     /// serves for names; before the content is read, the record must confirm it.
     authentic: AtomicBool,
+    /// After how many losses of snapshots it was last known to be what the repository has under its
+    /// ID, see [`Catalog::load`].
+    known_at: AtomicU64,
 }
 
 /// The chunks of a file.
@@ -64,7 +67,7 @@ impl Content {
 }
 
 impl FileEntry {
-    fn new(record: FileRecord, authentic: bool) -> Self {
+    fn new(record: FileRecord, authentic: bool, losses: u64) -> Self {
         let content = match &record.chunks[..] {
             [one] => Content::One(*one),
             _ => Content::Many { chunks: record.chunks.into(), spans: Mutex::new(None) },
@@ -76,6 +79,7 @@ impl FileEntry {
             updated: record.updated,
             content,
             authentic: AtomicBool::new(authentic),
+            known_at: AtomicU64::new(losses),
         }
     }
 
@@ -153,6 +157,16 @@ impl Known {
         }
     }
 
+    fn get(&self, id: &FileId) -> Option<&File> {
+        self.by_id.get(id).map(|no| &self.files[no.0 as usize])
+    }
+
+    /// Gives an ID that has another file now a new number.
+    fn replace(&mut self, id: FileId, file: File) {
+        self.by_id.remove(&id);
+        self.add(id, file);
+    }
+
     fn add(&mut self, id: FileId, file: File) -> FileNo {
         let next = FileNo(u32::try_from(self.files.len()).expect("fewer than 2^32 records"));
         match self.by_id.entry(id) {
@@ -197,30 +211,37 @@ impl Catalog {
     /// The numbers of a snapshot's files, in its order. Records that are not known yet are read
     /// from `cache`, from `full-latest.json` where `hint` gives one that fits, else side by side from
     /// their objects. A damaged record is a number too: see [`File::Bad`].
+    ///
+    /// `losses` counts how often snapshots have gone so far. A File ID does not depend on the content:
+    /// once nobody needs a file's record any more, the ID may come back with another. So
+    /// what was known before the last loss is read again, and gets a new number where it is not the
+    /// same: whoever has the old one open, the kernel too, must not take one for the other.
     pub fn load(
         &self,
         objects: &Objects,
         index: &Index,
         cache: Option<&CatalogCache>,
+        losses: u64,
         hint: impl FnOnce() -> Option<FullLatest>,
     ) -> Vec<FileNo> {
         let _one_at_a_time = self.loading.lock();
+        self.doubt(objects, index, losses);
         let mut missing = self.unknown(index);
         // One read of the whole list is worth less than a few reads of what is new in it.
         let worth_a_list = index.files.len() / 8;
         if missing.len() > worth_a_list {
             if let Some(records) = cache.and_then(|cache| cache.read(objects.cipher(), index)) {
-                self.add_kept(records);
+                self.add_kept(records, losses);
                 missing = self.unknown(index);
             } else if let Some(full) = hint().filter(|full| fits(full, index)) {
-                self.add_hinted(objects, full);
+                self.add_hinted(objects, full, losses);
                 missing = self.unknown(index);
             }
         }
         let is_worth_keeping = missing.len() > worth_a_list;
         let read = parallel::map(&missing, |id| objects.record(*id));
         let new = missing.into_iter().zip(read).map(|(id, result)| match result {
-            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true)))),
+            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true, losses)))),
             Err(e) => (id, File::Bad(Arc::new(e))),
         });
         let new = new.collect();
@@ -232,6 +253,36 @@ impl Catalog {
         index.files.iter().map(|id| known.by_id[id]).collect()
     }
 
+    /// Looks again at what is known since before the last loss. What cannot be read any more stays as it
+    /// was: its record was authentic once, and its chunks have names that depend on their content.
+    fn doubt(&self, objects: &Objects, index: &Index, losses: u64) {
+        let doubtful: Vec<Arc<FileEntry>> = {
+            let known = self.known.read();
+            let entries = index.files.iter().filter_map(|id| match known.get(id)? {
+                File::Known(entry) if entry.known_at.load(Ordering::Acquire) < losses => {
+                    Some(Arc::clone(entry))
+                }
+                _ => None,
+            });
+            entries.collect()
+        };
+        let again = parallel::map(&doubtful, |entry| objects.record(entry.id).ok());
+        let mut known = self.known.write();
+        for (entry, record) in doubtful.into_iter().zip(again) {
+            if entry.known_at.swap(losses, Ordering::AcqRel) == losses {
+                // Listed twice.
+                continue;
+            }
+            match record {
+                Some(record) if !entry.same_as(&record) => {
+                    let file = File::Known(Arc::new(FileEntry::new(record, true, losses)));
+                    known.replace(entry.id, file);
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// What of a snapshot is not known yet, each ID once, in its order.
     fn unknown(&self, index: &Index) -> Vec<FileId> {
         let known = self.known.read();
@@ -241,18 +292,18 @@ impl Catalog {
     }
 
     /// Takes over what the cache on disk has kept of authenticated records.
-    fn add_kept(&self, records: Vec<FileRecord>) {
+    fn add_kept(&self, records: Vec<FileRecord>, losses: u64) {
         let mut known = self.known.write();
         let new = records.into_iter().filter(|record| !known.by_id.contains_key(&record.id));
-        let new =
-            new.map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, true)))));
+        let new = new
+            .map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, true, losses)))));
         let new = new.collect();
         known.add_all(new);
     }
 
     /// Takes over what `full-latest.json` says. An empty file is confirmed at once: nobody ever
     /// reads it, so nobody would find out that it should not be empty.
-    fn add_hinted(&self, objects: &Objects, full: FullLatest) {
+    fn add_hinted(&self, objects: &Objects, full: FullLatest, losses: u64) {
         let known = self.known.read();
         let new = full.files.into_iter().filter(|r| !known.by_id.contains_key(&r.id));
         let (empty, rest): (Vec<_>, Vec<_>) =
@@ -260,12 +311,12 @@ impl Catalog {
         drop(known);
         let empty = parallel::map(&empty, |record| (record.id, objects.record(record.id)));
         let empty = empty.into_iter().map(|(id, confirmed)| match confirmed {
-            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true)))),
+            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true, losses)))),
             Err(e) => (id, File::Bad(Arc::new(e))),
         });
-        let rest = rest
-            .into_iter()
-            .map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, false)))));
+        let rest = rest.into_iter().map(|record| {
+            (record.id, File::Known(Arc::new(FileEntry::new(record, false, losses))))
+        });
         let new = empty.chain(rest).collect();
         self.known.write().add_all(new);
     }
@@ -313,7 +364,8 @@ impl Catalog {
             entry.authentic.store(true, Ordering::Release);
             return Ok((entry, false));
         }
-        let right = Arc::new(FileEntry::new(record, true));
+        let losses = entry.known_at.load(Ordering::Acquire);
+        let right = Arc::new(FileEntry::new(record, true, losses));
         self.known.write().files[no.0 as usize] = File::Known(Arc::clone(&right));
         Ok((right, true))
     }

@@ -9,6 +9,13 @@ use std::time::SystemTime;
 
 use crate::format::Cipher;
 
+/// What is kept is made of digests and of paths that are long at worst. What expands to more than this many
+/// times its size, and [`ROOM`] on top, is none of ours: it is not expanded to see.
+const RATIO: usize = 64;
+
+/// Bytes that a file may expand to however small it is.
+const ROOM: usize = 4 << 20;
+
 /// Reads one. `None` where there is none, or none that this key has sealed and that has at most `limit`
 /// bytes unpacked.
 pub fn read(path: &Path, cipher: &Cipher, limit: usize) -> Option<Vec<u8>> {
@@ -33,6 +40,7 @@ pub fn read(path: &Path, cipher: &Cipher, limit: usize) -> Option<Vec<u8>> {
             return None;
         }
     }
+    let limit = limit.min(ROOM + RATIO * sealed.len());
     let plain = cipher.open(&mut sealed, limit);
     plain.inspect_err(|e| log::debug!("{}: it is of no use: {e}", path.display())).ok()
 }

@@ -7,12 +7,14 @@ pub mod catalog;
 mod catalog_cache;
 mod chunks;
 pub mod disposable;
+mod locked;
 pub mod names;
 mod objects;
 mod open;
 pub mod parallel;
 mod readahead;
 mod reader;
+mod room;
 mod snapshots;
 mod spans;
 
@@ -26,6 +28,7 @@ pub use chunks::{Chunk, ChunkCache};
 pub use objects::{ObjectError, ObjectKind, Objects, Problem};
 pub use open::{OpenError, Verdict, judge};
 pub use reader::{Bytes, ReadError};
+pub use room::{Room, Taken};
 pub use snapshots::{Damaged, Snapshot, Snapshots};
 
 use crate::format::{Index, IndexId, layout};
@@ -130,7 +133,9 @@ impl Repository {
         self.snapshots()
     }
 
-    /// Reads a snapshot's index, and those of its records that are not known yet.
+    /// Reads a snapshot's index, and those of its records that are not known yet. Where this is asked more
+    /// than once, the snapshot must stand in the list that [`Self::snapshots`] gave last: by that list it is
+    /// seen what has gone meanwhile, see [`Catalog::load`].
     ///
     /// # Errors
     /// [`ObjectError`] where the index is damaged. Damaged records are logged, once each.
@@ -144,7 +149,8 @@ impl Repository {
             let latest = refs::read(self.store(), layout::LATEST).ok().flatten();
             (latest == Some(id)).then(|| objects.full_latest()).flatten()
         };
-        let files = self.core.catalog.load(objects, &index, self.core.cache.get(), hint);
+        let cache = self.core.cache.get();
+        let files = self.core.catalog.load(objects, &index, cache, self.watch.losses(), hint);
         self.core.catalog.with_files(|known| {
             for no in &files {
                 if let File::Bad(e) = &known[no.0 as usize] {

@@ -16,6 +16,8 @@ use crate::format::{
 };
 use crate::store::{Store, StoreError, StoreProblem};
 
+use super::room::{Room, Taken};
+
 /// What an object should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ObjectKind {
@@ -95,12 +97,20 @@ pub struct Objects {
     cipher: Cipher,
     place: Arc<str>,
     told: Mutex<HashSet<(ObjectKind, Id)>>,
+    /// For records and indexes that are being expanded.
+    room: Room,
 }
+
+/// Bytes of records and indexes that are being expanded at one time, on however many threads.
+const EXPANDING: u64 = 256 << 20;
+
+/// A frame expands to at most this many times its length: a block of 4 bytes gives 128 KiB.
+const MOST_EXPANSION: u64 = 32 << 10;
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
-        Self { store, cipher, place, told: Mutex::default() }
+        Self { store, cipher, place, told: Mutex::default(), room: Room::new(EXPANDING) }
     }
 
     /// The store behind.
@@ -136,7 +146,16 @@ impl Objects {
             .store
             .get(&layout::index(id), sealed_limit(MAX_INDEX))
             .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
+        let _room =
+            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
+    }
+
+    /// For something that says that it expands to `stated` bytes, has `len` as it is, and may expand to
+    /// `most`: as plain bytes, and again as what they mean.
+    fn room_for(&self, stated: Option<u64>, len: usize, most: usize) -> Taken<'_> {
+        let plain = stated.unwrap_or(len as u64 * MOST_EXPANSION).min(most as u64);
+        self.room.take(2 * plain)
     }
 
     /// What a list needs of a snapshot, from the beginning of its index where that suffices.
@@ -160,7 +179,10 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn record(&self, id: FileId) -> Result<FileRecord, ObjectError> {
-        let json = self.open(ObjectKind::Record, id.0, MAX_RECORD)?;
+        let sealed = self.sealed(ObjectKind::Record, id.0, MAX_RECORD)?;
+        let stated = self.cipher.probe(&sealed).ok().flatten();
+        let _room = self.room_for(stated, sealed.len(), MAX_RECORD);
+        let json = self.unseal(ObjectKind::Record, id.0, sealed, MAX_RECORD)?;
         FileRecord::decode(&json, id).map_err(|e| self.error(ObjectKind::Record, id.0, e))
     }
 
@@ -169,7 +191,8 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, ObjectError> {
-        let plain = self.open(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
+        let sealed = self.sealed(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
+        let plain = self.unseal(ObjectKind::Chunk, id.0, sealed, MAX_CHUNK)?;
         let found = ChunkId::of(&plain);
         if found != id {
             let wrong = FormatError::WrongIdentity(found.to_string());
@@ -198,11 +221,19 @@ impl Objects {
         FullLatest::decode(&bytes).ok()
     }
 
-    fn open(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
-        let mut sealed = self
-            .store
-            .get(&layout::object(id), sealed_limit(limit) + TAG_LEN as u64)
-            .map_err(|e| self.error(kind, id, e))?;
+    /// An object's bytes as they are, of one that expands to at most `limit` bytes.
+    fn sealed(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
+        let most = sealed_limit(limit) + TAG_LEN as u64;
+        self.store.get(&layout::object(id), most).map_err(|e| self.error(kind, id, e))
+    }
+
+    fn unseal(
+        &self,
+        kind: ObjectKind,
+        id: Id,
+        mut sealed: Vec<u8>,
+        limit: usize,
+    ) -> Result<Vec<u8>, ObjectError> {
         self.cipher.open(&mut sealed, limit).map_err(|e| self.error(kind, id, e))
     }
 
@@ -215,6 +246,11 @@ impl Objects {
 }
 
 impl Objects {
+    /// The error for an index that decodes, and cannot be what it was.
+    pub(crate) fn unfit_index(&self, id: IndexId, problem: FormatError) -> ObjectError {
+        self.error(ObjectKind::Index, id.0, problem)
+    }
+
     /// The error for an index that a ref names and that is not there.
     pub(super) fn missing_index(&self, id: IndexId) -> ObjectError {
         self.error(ObjectKind::Index, id.0, Problem::Store(StoreProblem::Missing))

@@ -6,6 +6,7 @@ use crate::format::{Cipher, IndexId, RepoKey, layout, own};
 use crate::store::{Listed, Store, StoreError, refs};
 
 use super::chunks::ChunkCache;
+use super::locked;
 use super::objects::{ObjectError, Objects};
 use super::readahead::ReadAhead;
 use super::snapshots::Watch;
@@ -89,8 +90,10 @@ impl Repository {
             chunks: ChunkCache::new(options.cache_bytes),
             cache: std::sync::OnceLock::new(),
         };
+        let core = Arc::new(core);
+        locked::keep_in_memory(core.objects.cipher());
         Ok(Self {
-            core: Arc::new(core),
+            core,
             ahead: ReadAhead::default(),
             watch: Watch::default(),
             on_correction: std::sync::OnceLock::new(),

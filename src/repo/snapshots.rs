@@ -1,7 +1,8 @@
 //! The snapshots of a repository: which there are, how they are tagged, which is the latest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -68,6 +69,7 @@ impl Snapshots {
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     state: Mutex<State>,
+    losses: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -87,6 +89,11 @@ impl Watch {
     /// The next to ask is to be told what is so then.
     pub(super) fn outdate(&self) {
         self.state.lock().asked = None;
+    }
+
+    /// How often snapshots were found to be gone.
+    pub(super) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Acquire)
     }
 
     /// The list, not older than [`ASK_EVERY`].
@@ -111,6 +118,11 @@ impl Watch {
         let fresh = state.read(objects)?;
         state.stamps = stamps;
         state.asked = Some(Instant::now());
+        if let Some(old) = &state.now
+            && loses(old, &fresh)
+        {
+            self.losses.fetch_add(1, Ordering::AcqRel);
+        }
         let fresh = match &state.now {
             Some(old) if same(old, &fresh) => Arc::clone(old),
             old => {
@@ -121,6 +133,12 @@ impl Watch {
         state.now = Some(Arc::clone(&fresh));
         Ok(fresh)
     }
+}
+
+/// Whether a snapshot of `old` is gone.
+fn loses(old: &Snapshots, fresh: &Snapshots) -> bool {
+    let here: HashSet<IndexId> = fresh.list.iter().map(|s| s.head.id).collect();
+    old.list.iter().any(|s| !here.contains(&s.head.id))
 }
 
 fn same(a: &Snapshots, b: &Snapshots) -> bool {
@@ -149,7 +167,7 @@ impl State {
             .filter_map(|listed| listed.name.parse().ok())
             .collect();
         self.heads.retain({
-            let listed: std::collections::HashSet<_> = ids.iter().copied().collect();
+            let listed: HashSet<_> = ids.iter().copied().collect();
             move |id, _| listed.contains(id)
         });
         let stamped = parallel::map(&ids, |id| store.stamp(&layout::index(*id)));

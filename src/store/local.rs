@@ -74,7 +74,7 @@ impl Local {
     ) -> Result<(), StoreProblem> {
         let path = self.path(key);
         let folder = path.parent().expect("a key lies below the repository's folder");
-        std::fs::create_dir_all(folder).map_err(write_problem)?;
+        make_folders(folder).map_err(write_problem)?;
         let mut temp = tempfile::Builder::new()
             .prefix(".revu-")
             .suffix(".tmp")
@@ -101,6 +101,21 @@ impl Local {
         }
         Ok((file, meta.len()))
     }
+}
+
+/// Makes a folder with all that it lies in. Their names are durable when this returns: a file in a
+/// folder that a power failure forgets would be forgotten with it.
+fn make_folders(folder: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> = folder.ancestors().take_while(|folder| !folder.exists()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(folder)?;
+    missing.iter().filter_map(|folder| folder.parent()).try_for_each(|above| {
+        // The folder that a relative path begins in has no name in that path.
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        File::open(above)?.sync_all()
+    })
 }
 
 fn read_problem(e: std::io::Error) -> StoreProblem {

@@ -7,6 +7,7 @@
 mod backend;
 mod batch;
 mod faulty;
+mod forgetful;
 mod local;
 pub mod lock;
 mod memory;
@@ -23,6 +24,7 @@ use parking_lot::Mutex;
 pub use backend::{Listed, Meta, Stamp};
 pub use batch::Batch;
 pub use faulty::{Fault, Faults};
+pub use forgetful::{Event, Journal};
 pub use local::STAGING;
 pub use record::{Call, Calls, Verb};
 pub use remote::{Address, AddressError, Credentials};
@@ -135,6 +137,12 @@ impl Store {
         Self { backend: Arc::new(faulty::Faulty::new(Arc::clone(&self.backend), faults.clone())) }
     }
 
+    /// The same place with all noted that a power failure may forget, for tests.
+    pub fn forgetful(&self) -> (Self, Journal) {
+        let (backend, journal) = forgetful::Forgetful::new(Arc::clone(&self.backend));
+        (Self { backend: Arc::new(backend) }, journal)
+    }
+
     /// The folder of a local store.
     pub fn folder(&self) -> Option<&Path> {
         self.backend.folder()
@@ -178,8 +186,8 @@ impl Store {
         self.backend.meta(key).map_err(|p| self.error(key, p))
     }
 
-    /// What lies directly in a folder, in no order. A folder that is not there is empty. What is
-    /// neither a file nor a folder is left out.
+    /// What lies directly in a folder, in no order. A folder that is not there is empty. Whatever has a
+    /// name is there, also a pipe or a link to nothing, which are no folders: to read them is an error.
     ///
     /// # Errors
     /// [`StoreProblem::Unreadable`].

@@ -283,7 +283,14 @@ fn ctrl_c_leaves_a_good_repository() {
     let mut command = place.command(&["snapshot"]);
     command.arg(&place.docs).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(800));
+    // At work: until it has its lock, nobody may have told it what Ctrl-C means.
+    let until = Instant::now() + Duration::from_secs(60);
+    let locks = place.repo.join("revu-locks");
+    while fs::read_dir(&locks).map_or(0, Iterator::count) == 0 {
+        assert!(Instant::now() < until, "it does not begin");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(300));
     let pid = i32::try_from(child.id()).unwrap();
     // SAFETY: the process is a child that nobody has waited for yet.
     assert_eq!(unsafe { libc::kill(pid, libc::SIGINT) }, 0);

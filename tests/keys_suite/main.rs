@@ -25,8 +25,14 @@ fn secret(text: &str) -> Secret {
 }
 
 /// How an operation may fail.
-const FAULTS: [Fault; 4] =
-    [Fault::Errno(libc::EIO), Fault::Errno(libc::ENOSPC), Fault::Stop, Fault::ShortWrite];
+const FAULTS: [Fault; 6] = [
+    Fault::Errno(libc::EIO),
+    Fault::Errno(libc::ENOSPC),
+    Fault::Errno(libc::EROFS),
+    Fault::Errno(libc::EACCES),
+    Fault::Stop,
+    Fault::ShortWrite,
+];
 
 /// Every file below a folder with its bytes.
 fn tree(folder: &Path) -> BTreeMap<String, Vec<u8>> {

@@ -31,6 +31,8 @@ pub enum Kind {
     Path,
     /// The plaintext cache of the newest snapshot's records.
     FullLatest,
+    /// The file of a repository of our own that holds its key slots.
+    Settings,
     /// An object that no snapshot needs and that would harm a later one.
     Orphan,
     /// A lock of a process of revu.
@@ -51,6 +53,7 @@ impl fmt::Display for Kind {
             Self::Size => "size",
             Self::Path => "path",
             Self::FullLatest => "full-latest",
+            Self::Settings => "settings",
             Self::Orphan => "orphan",
             Self::Lock => "lock",
             Self::Leftover => "leftover",

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use jiff::tz::TimeZone;
 
-use crate::repo::Repository;
+use crate::repo::{Repository, Room};
 use crate::store::StoreError;
 use crate::store::lock::LockError;
 
@@ -134,7 +134,7 @@ pub fn check(
         repair,
         findings: findings::Findings::default(),
         chunks: IdMap::default(),
-        budget: objects::Budget::default(),
+        room: Room::new(objects::IN_FLIGHT),
         chance: std::hash::RandomState::new(),
         counts: Counts::default(),
     };
@@ -177,7 +177,7 @@ struct Check<'a> {
     findings: findings::Findings,
     /// The plain length of every chunk that was met, or [`objects::BAD`].
     chunks: IdMap<u32>,
-    budget: objects::Budget,
+    room: Room,
     /// Which chunks are read to the end, if not all are.
     chance: std::hash::RandomState,
     counts: Counts,

@@ -3,10 +3,8 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use parking_lot::{Condvar, Mutex};
-
 use crate::format::{ChunkId, FormatError, MAX_CHUNK, layout};
-use crate::repo::{ObjectError, ObjectKind, Problem};
+use crate::repo::{ObjectError, ObjectKind, Problem, Taken};
 use crate::store::StoreError;
 
 use super::findings::No;
@@ -20,46 +18,7 @@ pub(super) const BAD: u32 = u32::MAX;
 const HEAD: usize = 4096;
 
 /// Bytes of chunks that are being verified at one time, on however many threads.
-const IN_FLIGHT: u64 = 64 << 20;
-
-/// Room for chunks that are being verified.
-#[derive(Debug)]
-pub(super) struct Budget {
-    left: Mutex<u64>,
-    changed: Condvar,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { left: Mutex::new(IN_FLIGHT), changed: Condvar::new() }
-    }
-}
-
-impl Budget {
-    /// Waits for room for a chunk of this plain length, sealed and plain; gives it back when the
-    /// result is dropped.
-    fn room(&self, plain: u64) -> Room<'_> {
-        let bytes = (plain * 2).min(IN_FLIGHT);
-        let mut left = self.left.lock();
-        while *left < bytes {
-            self.changed.wait(&mut left);
-        }
-        *left -= bytes;
-        Room { budget: self, bytes }
-    }
-}
-
-struct Room<'a> {
-    budget: &'a Budget,
-    bytes: u64,
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        *self.budget.left.lock() += self.bytes;
-        self.budget.changed.notify_all();
-    }
-}
+pub(super) const IN_FLIGHT: u64 = 64 << 20;
 
 /// What was learnt of a chunk.
 struct Looked {
@@ -131,16 +90,16 @@ impl Check<'_> {
             }
             // Another program's frame may not say how much is in it.
             size => {
-                let _room = self.budget.room(size.unwrap_or(MAX_CHUNK as u64));
+                let _room = self.room(size.unwrap_or(MAX_CHUNK as u64));
                 let plain = self.objects.chunk(id)?;
                 Ok(Looked { plain: plain.len(), verified: true })
             }
         }
     }
 
-    /// Room for something of this size, bytes.
-    pub(super) fn room(&self, bytes: u64) -> impl Drop + '_ {
-        self.budget.room(bytes)
+    /// Room for something of this plain length, bytes, sealed and plain.
+    pub(super) fn room(&self, plain: u64) -> Taken<'_> {
+        self.room.take(plain.saturating_mul(2))
     }
 
     /// Whether this object is among those that are read to the end.
@@ -163,27 +122,5 @@ impl Check<'_> {
             key: layout::chunk(id).into(),
             problem,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_is_in_flight_than_there_is_room_for() {
-        let budget = Budget::default();
-        std::thread::scope(|scope| {
-            for n in 0..8u64 {
-                let budget = &budget;
-                scope.spawn(move || {
-                    for i in 0..200 {
-                        let _room = budget.room((n + 1) * i * (1 << 18));
-                        assert!(*budget.left.lock() <= IN_FLIGHT);
-                    }
-                });
-            }
-        });
-        assert_eq!(*budget.left.lock(), IN_FLIGHT);
     }
 }

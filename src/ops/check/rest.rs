@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use crate::format::own::{self, Own, OwnError};
 use crate::format::{ChunkId, FileId, Id, IndexId, layout};
 use crate::ops::Unit;
 use crate::repo::{Problem, parallel};
@@ -21,7 +22,7 @@ const KNOWN: [&str; 9] = [
     "check",
     "indexes-v2.json",
     "lock-sync",
-    "revu.json",
+    own::NAME,
     LOCKS,
 ];
 
@@ -51,8 +52,24 @@ impl Check<'_> {
                 self.stranger(&format!("{}/{}", layout::INDEXES, listed.name));
             }
         }
+        self.settings();
         self.locks()?;
         self.orphans(files)
+    }
+
+    /// Whoever has the repository's own key gets in without this file; nobody else does.
+    fn settings(&self) {
+        let (problem, detail) = match self.objects.store().get(own::NAME, own::MOST_BYTES as u64) {
+            Ok(bytes) => match Own::decode(&bytes) {
+                // A later revu's is not damaged.
+                Ok(_) | Err(OwnError::Version(_)) => return,
+                Err(e) => ("undecodable", e.to_string()),
+            },
+            Err(e) if e.is_missing() => return,
+            Err(e) => ("unreadable", e.problem.to_string()),
+        };
+        let detail = format!("{detail}; no passphrase and no key file opens the repository");
+        self.findings.add(Finding::new(Kind::Settings, own::NAME, problem, detail));
     }
 
     fn locks(&self) -> Result<(), CheckError> {

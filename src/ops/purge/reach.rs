@@ -2,7 +2,7 @@
 
 use parking_lot::Mutex;
 
-use crate::format::{FileId, IndexId};
+use crate::format::{FileId, FormatError, Index, IndexId};
 use crate::ops::ids::IdSet;
 use crate::ops::{Monitor, Unit};
 use crate::repo::{ObjectError, Objects, parallel};
@@ -42,11 +42,14 @@ impl Reach {
                 return;
             }
             match objects.index(*id) {
-                Ok(index) => index.files.iter().for_each(|FileId(id)| {
-                    if !is_known(*id) && !self.files.contains(*id) {
-                        new.insert(*id, ());
-                    }
-                }),
+                Ok(index) => match doubt(&index) {
+                    None => index.files.iter().for_each(|FileId(id)| {
+                        if !is_known(*id) && !self.files.contains(*id) {
+                            new.insert(*id, ());
+                        }
+                    }),
+                    Some(problem) => errors.add(objects.unfit_index(*id, problem)),
+                },
                 Err(e) => errors.add(e),
             }
             monitor.advance(1);
@@ -74,6 +77,20 @@ impl Reach {
         });
         errors.end(monitor)
     }
+}
+
+/// Why an index cannot list all that it did. Nothing authenticates one: where a changed byte has made
+/// one file of another, what the other needs would pass for garbage.
+fn doubt(index: &Index) -> Option<FormatError> {
+    let (says, lists) = (index.count, index.files.len());
+    if says != 0 && says != lists as i64 {
+        let what = format!("it says {says} files and lists {lists}");
+        return Some(FormatError::Undecodable(what));
+    }
+    let mut files = index.files.clone();
+    files.sort_unstable();
+    let twice = files.windows(2).find(|two| two[0] == two[1])?[0];
+    Some(FormatError::Undecodable(format!("it lists file {twice} twice")))
 }
 
 /// What could not be read.
