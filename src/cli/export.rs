@@ -54,7 +54,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let (repo, snapshots) = context.snapshots(request.hint())?;
     let id = request.resolve(&snapshots, &context.zone)?.id;
     let repo = Arc::new(repo);
-    let reader = NoteReader::new(Arc::clone(&repo), Vault::default());
+    let reader = NoteReader::new(Arc::clone(&repo), Vault::default(), context.facts(&repo));
     let shelf = reader.shelf(id)?;
     let (notes, locked) = reader.all(&shelf);
     let boxes = repo.catalog().with_files(|files| {

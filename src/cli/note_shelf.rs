@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::format::IndexId;
 use crate::repo::{FileNo, Repository};
 use crate::siyuan::notes::crypt::Vault;
-use crate::vfs::notes::{Engine, Forgetful, Shelf, Shown};
+use crate::vfs::notes::{Engine, Facts, Shelf, Shown};
 use crate::vfs::tree::{self, Child, Shared};
 
 use super::error::{DAMAGED, FAILED, Failure, failure};
@@ -22,10 +22,10 @@ pub struct NoteReader {
 }
 
 impl NoteReader {
-    /// A reader that opens the notebooks whose keys it is given.
-    pub fn new(repo: Arc<Repository>, vault: Vault) -> Self {
+    /// A reader that opens the notebooks whose keys it is given. `facts`: what is remembered between runs.
+    pub fn new(repo: Arc<Repository>, vault: Vault, facts: Arc<dyn Facts>) -> Self {
         let zone = TimeZone::system();
-        let engine = Engine::new(Arc::clone(&repo), zone, false, vault, Arc::new(Forgetful));
+        let engine = Engine::new(Arc::clone(&repo), zone, false, vault, facts);
         Self { repo, engine, shared: Shared::default() }
     }
 

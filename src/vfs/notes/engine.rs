@@ -5,7 +5,7 @@
 //! are the same shares it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::tz::TimeZone;
@@ -18,7 +18,7 @@ use crate::siyuan::notes::{Head, NoteError, databases, head, markdown};
 
 use super::super::VfsError;
 use super::dirs::Dirs;
-use super::facts::{Fact, Facts};
+use super::facts::{Fact, FactKey, Facts};
 use super::library::{Asked, Reading};
 use super::links::{self, Shown};
 use super::shelf::{self, Shelf};
@@ -85,6 +85,7 @@ pub struct Engine {
     large: Mutex<()>,
     dirs: Dirs,
     made: AtomicU64,
+    on_resize: OnceLock<Box<dyn Fn(TextNo) + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -115,7 +116,14 @@ impl Engine {
             large: Mutex::new(()),
             dirs: Dirs::default(),
             made: AtomicU64::new(0),
+            on_resize: OnceLock::new(),
         }
+    }
+
+    /// Calls `tell` when a text turns out to have another size than was remembered of another run. Only
+    /// the first caller is told.
+    pub(in super::super) fn on_resize(&self, tell: Box<dyn Fn(TextNo) + Send + Sync>) {
+        let _ = self.on_resize.set(tell);
     }
 
     /// The repository.
@@ -198,15 +206,12 @@ impl Engine {
             let title = databases::name(&json);
             return About { title, mtime: entry.updated, updated: String::new() };
         }
-        let remembered = self.facts.get(entry.id);
-        let (title, updated) = match remembered {
+        let (title, updated) = match self.remembered(&entry) {
             Some(fact) => (fact.title, fact.updated),
             None => match self.read_head(no, &entry) {
                 Some(head) => {
                     let fact = Fact { title: head.title, updated: head.updated, size: None };
-                    if !self.vault.is_sealed(&entry.path) {
-                        self.facts.put(entry.id, &fact);
-                    }
+                    self.remember(no, &fact);
                     (fact.title, fact.updated)
                 }
                 None => {
@@ -217,6 +222,25 @@ impl Engine {
         };
         let mtime = head::updated_ms(&updated, &self.zone).unwrap_or(entry.updated);
         About { title, mtime, updated }
+    }
+
+    /// Whether anything may be remembered of a file: it is neither of an encrypted notebook, of which
+    /// nothing is ever written, nor a database, whose text depends on the time zone.
+    fn is_memorable(&self, entry: &FileEntry) -> bool {
+        !self.vault.is_sealed(&entry.path) && !is_database(&entry.path)
+    }
+
+    fn remembered(&self, entry: &FileEntry) -> Option<Fact> {
+        self.is_memorable(entry).then(|| self.facts.get(FactKey::new(entry, self.links)))?
+    }
+
+    fn remember(&self, no: FileNo, fact: &Fact) {
+        // What is known of the file may have been corrected while it was read.
+        if let Ok(entry) = self.entry(no)
+            && self.is_memorable(&entry)
+        {
+            self.facts.put(FactKey::new(&entry, self.links), fact);
+        }
     }
 
     fn read_head(&self, no: FileNo, entry: &FileEntry) -> Option<Head> {
@@ -246,20 +270,13 @@ impl Engine {
         let entry = self.entry(no)?;
         let about = self.about(&[no]);
         let mtime = about[0].mtime;
-        if !self.links
-            && let Some(Fact { size: Some(size), .. }) = self.facts.get(entry.id)
-        {
+        if let Some(Fact { size: Some(size), .. }) = self.remembered(&entry) {
             return Ok(self.add(no, size, mtime, Arc::default()));
         }
         let (text, asked) = self.render(no, Some(shelf), None)?;
         let size = text.len() as u64;
-        if asked.is_empty() && !self.vault.is_sealed(&entry.path) {
-            let fact = Fact {
-                title: about[0].title.clone(),
-                updated: about[0].updated.clone(),
-                size: Some(size),
-            };
-            self.facts.put(entry.id, &fact);
+        if asked.is_empty() {
+            self.remember(no, &fact(&about[0], size));
         }
         let listed = self.add(no, size, mtime, Arc::new(asked));
         self.cache.put(u64::from(listed.no.0), text);
@@ -328,12 +345,13 @@ impl Engine {
         let (asked, size, _) = self.known(text).ok_or(VfsError::Stale)?;
         let (bytes, _) = self.render(file, None, Some(&asked))?;
         if bytes.len() as u64 != size {
-            // What was remembered of another run was wrong.
-            log::error!(
-                "file number {}: its Markdown has another size than was remembered",
-                file.0
-            );
-            self.table.write().texts[text.0 as usize].size = bytes.len() as u64;
+            log::warn!("file number {}: its Markdown has another size than was remembered", file.0);
+            let size = bytes.len() as u64;
+            self.table.write().texts[text.0 as usize].size = size;
+            self.remember(file, &fact(&self.about(&[file])[0], size));
+            if let Some(tell) = self.on_resize.get() {
+                tell(text);
+            }
         }
         self.cache.put(u64::from(text.0), Arc::clone(&bytes));
         Ok(bytes)
@@ -415,6 +433,10 @@ impl Engine {
         }
         index
     }
+}
+
+fn fact(about: &About, size: u64) -> Fact {
+    Fact { title: about.title.clone(), updated: about.updated.clone(), size: Some(size) }
 }
 
 /// Whether a path is that of a database.

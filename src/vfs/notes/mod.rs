@@ -9,6 +9,7 @@
 pub mod dirs;
 pub mod engine;
 pub mod facts;
+mod kept;
 mod library;
 mod links;
 pub mod shelf;
@@ -17,15 +18,26 @@ mod unlock;
 mod view;
 
 pub use engine::Engine;
-pub use facts::{Fact, Facts, Forgetful};
+pub use facts::{Fact, FactKey, Facts, Forgetful};
+pub use kept::KeptFacts;
 pub use links::Shown;
 pub use shelf::Shelf;
 pub use unlock::{UnlockError, unlock};
 pub use view::{NotesView, Place};
 
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::repo::Repository;
 use crate::siyuan::notes::crypt::Vault;
+
+/// What is remembered of a repository's notes between runs: what is kept in this folder, or nothing.
+pub fn facts_in(folder: Option<&Path>, repo: &Arc<Repository>) -> Arc<dyn Facts> {
+    match folder {
+        Some(folder) => Arc::new(KeptFacts::new(folder, Arc::clone(repo))),
+        None => Arc::new(Forgetful),
+    }
+}
 
 /// How notes are shown.
 pub struct NotesOptions {
