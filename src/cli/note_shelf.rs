@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::format::IndexId;
 use crate::repo::{FileNo, Repository};
 use crate::siyuan::notes::crypt::Vault;
-use crate::vfs::notes::{Engine, Facts, Shelf, Shown};
+use crate::vfs::notes::{Attached, Engine, Facts, Shelf, Shown};
 use crate::vfs::tree::{self, Child, Shared};
 
 use super::error::{DAMAGED, FAILED, Failure, failure};
@@ -41,6 +41,21 @@ impl NoteReader {
     /// All notes of a snapshot, and its locked notebooks.
     pub fn all(&self, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
         self.engine.all(shelf)
+    }
+
+    /// All databases of a snapshot.
+    pub fn sheets(&self, shelf: &Shelf) -> Vec<Shown> {
+        self.engine.sheets(shelf)
+    }
+
+    /// The paths of the folders of attachments of a snapshot.
+    pub fn asset_folders(&self, shelf: &Shelf) -> Vec<String> {
+        self.engine.asset_folders(shelf)
+    }
+
+    /// What `assets` beside the notes of a notebook is.
+    pub fn attached(&self, shelf: &Shelf, notebook: &str) -> Attached {
+        self.engine.attached(shelf, notebook)
     }
 
     /// The note at a path without a slash before it: that of its file, or its name in `notes/`, with

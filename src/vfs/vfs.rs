@@ -292,6 +292,9 @@ impl Vfs {
                     Ok(child_entry(slot, nth, &child, files))
                 })
             }
+            Node::Assets { slot, nth } => self
+                .in_notes(slot, |notes, place| notes.lookup_attachment(place, nth, name))
+                .ok_or(VfsError::Stale)?,
             _ => Err(VfsError::NotADir),
         }
     }

@@ -5,8 +5,8 @@
 //! are the same shares it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
@@ -17,6 +17,7 @@ use crate::siyuan::notes::tree::{LARGEST, ROOT, Tree};
 use crate::siyuan::notes::{Head, NoteError, databases, head, markdown};
 
 use super::super::VfsError;
+use super::assets::Attached;
 use super::dirs::Dirs;
 use super::facts::{Fact, FactKey, Facts};
 use super::library::{Asked, Reading};
@@ -31,6 +32,11 @@ const CACHE_BYTES: usize = 64 << 20;
 const LARGE: u64 = 1 << 20;
 /// Bytes at the beginning of a file in which its head is looked for first.
 const HEAD: usize = 64 << 10;
+
+/// What stands before a note of an encrypted notebook that is not encrypted. SiYuan 3.7.3 writes the
+/// notebook's own page so.
+pub const NOT_SEALED: &str = "> This note lies in an encrypted notebook, but is not encrypted itself: \
+    whoever has the repository's key could have put it there.\n\n";
 
 /// The number of a rendered text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -302,6 +308,21 @@ impl Engine {
         links::all(self, shelf)
     }
 
+    /// All databases of a snapshot by their names, but for those of locked notebooks.
+    pub fn sheets(&self, shelf: &Shelf) -> Vec<Shown> {
+        links::sheets(self, shelf)
+    }
+
+    /// What `assets` beside the notes of a notebook is that is not encrypted.
+    pub fn attached(&self, shelf: &Shelf, notebook: &str) -> Attached {
+        shelf.attachments(self).of(self, notebook)
+    }
+
+    /// The paths of the folders of attachments of a snapshot, but for those of encrypted notebooks.
+    pub fn asset_folders(&self, shelf: &Shelf) -> Vec<String> {
+        shelf.attachments(self).folders()
+    }
+
     fn known(&self, text: TextNo) -> Option<(Arc<Asked>, u64, i64)> {
         let table = self.table.read();
         let known = table.texts.get(text.0 as usize)?;
@@ -392,8 +413,17 @@ impl Engine {
             Ok(Err(e)) => Err(e),
             Err(e) => return Err(e),
         };
-        let text = text.unwrap_or_else(|why| excuse(&entry.path, &why));
+        let mut text = text.unwrap_or_else(|why| excuse(&entry.path, &why));
+        if self.is_plain_among_sealed(no, &entry) {
+            text.insert_str(0, NOT_SEALED);
+        }
         Ok((text.into_bytes().into(), reading.into_asked()))
+    }
+
+    /// Whether a note of an encrypted notebook is not encrypted: nothing says that it belongs there.
+    fn is_plain_among_sealed(&self, no: FileNo, entry: &FileEntry) -> bool {
+        self.vault.is_sealed(&entry.path)
+            && self.read(no, 1).is_ok_and(|head| head.first() == Some(&b'{'))
     }
 
     /// The tree of a note.

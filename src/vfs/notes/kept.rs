@@ -181,7 +181,8 @@ impl State {
     /// Takes over what a file has, which is in the order of use, and is less than what is known here.
     fn add(&mut self, facts: Vec<(FactKey, Fact)>) {
         for ((key, fact), place) in facts.into_iter().zip(1..) {
-            let known = self.known.entry(key).or_insert_with(|| Known { fact: fact.clone(), used: -place });
+            let known =
+                self.known.entry(key).or_insert_with(|| Known { fact: fact.clone(), used: -place });
             if known.fact.size.is_none() {
                 known.fact.size = fact.size;
             }
@@ -232,4 +233,110 @@ fn decode(plain: &[u8], owner: &str) -> Option<Vec<(FactKey, Fact)>> {
         facts.push((key, Fact { title, updated, size }));
     }
     from.is_at_end().then_some(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::RepoKey;
+    use crate::repo::Options;
+    use crate::store::Store;
+
+    fn repository(key: u8) -> Arc<Repository> {
+        let store = Store::memory();
+        store.put("indexes/none", b"").unwrap();
+        let key = RepoKey::from_bytes([key; 32]);
+        Arc::new(Repository::open(store, &key, Options::default()).unwrap())
+    }
+
+    fn key(n: u32) -> FactKey {
+        FactKey(Id::digest(&n.to_le_bytes()))
+    }
+
+    fn fact(title: &str, size: Option<u64>) -> Fact {
+        Fact { title: title.to_owned(), updated: "20260102030405".to_owned(), size }
+    }
+
+    #[test]
+    fn what_was_kept_comes_back_to_who_has_the_key_and_to_nobody_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("new");
+        let repo = repository(7);
+        let facts = KeptFacts::new(&place, Arc::clone(&repo));
+        assert_eq!(facts.get(key(1)), None);
+        facts.put(key(1), &fact("a very secret title", None));
+        facts.put(key(1), &fact("a very secret title", Some(7)));
+        facts.put(key(2), &fact("", None));
+        facts.put(key(3), &fact(&"x".repeat(LONGEST + 1), None));
+        assert_eq!(facts.get(key(3)), None, "longer than any title");
+        drop(facts);
+        let file = std::fs::read_dir(&place).unwrap().next().unwrap().unwrap().path();
+        let good = std::fs::read(&file).unwrap();
+        assert!(!good.windows(6).any(|part| part == b"secret"));
+        let again = KeptFacts::new(&place, Arc::clone(&repo));
+        assert_eq!(again.get(key(1)), Some(fact("a very secret title", Some(7))));
+        assert_eq!(again.get(key(2)), Some(fact("", None)));
+        assert_eq!(KeptFacts::new(&place, repository(8)).get(key(1)), None, "another key");
+
+        for at in 0..good.len() {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            std::fs::write(&file, &bad).unwrap();
+            let facts = KeptFacts::new(&place, Arc::clone(&repo));
+            assert_eq!(facts.get(key(1)), None, "byte {at}");
+        }
+        let known = [(key(1), fact("a", Some(1))), (key(2), fact("", None))];
+        let known: Vec<(FactKey, &Fact)> = known.iter().map(|(key, fact)| (*key, fact)).collect();
+        let plain = encode("place", &known);
+        assert_eq!(decode(&plain, "place").unwrap().len(), 2);
+        assert_eq!(decode(&plain, "another place"), None);
+        for at in 0..plain.len() {
+            assert_eq!(decode(&plain[..at], "place"), None, "cut at {at}");
+        }
+    }
+
+    #[test]
+    fn processes_add_to_what_others_have_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = repository(7);
+        let [one, two] = [(); 2].map(|()| KeptFacts::new(folder.path(), Arc::clone(&repo)));
+        assert_eq!((one.get(key(1)), two.get(key(1))), (None, None));
+        one.put(key(1), &fact("one", None));
+        two.put(key(2), &fact("two", None));
+        two.put(key(1), &fact("one", Some(4)));
+        drop(two);
+        drop(one);
+        let both = KeptFacts::new(folder.path(), repo);
+        assert_eq!(both.get(key(1)), Some(fact("one", Some(4))), "what is more is kept");
+        assert!(both.get(key(2)).is_some());
+    }
+
+    #[test]
+    fn what_is_put_is_written_when_nothing_more_comes() {
+        let folder = tempfile::tempdir().unwrap();
+        let repo = repository(7);
+        let facts = KeptFacts::new(folder.path(), Arc::clone(&repo));
+        for n in 0..2 {
+            facts.put(key(n), &fact("title", None));
+            let there = || KeptFacts::new(folder.path(), Arc::clone(&repo)).get(key(n)).is_some();
+            let begin = std::time::Instant::now();
+            while !there() {
+                assert!(begin.elapsed().as_secs() < 30, "it is not written");
+                std::thread::sleep(CALM / 10);
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_ones_used_stay() {
+        let mut state = State::default();
+        state.add((0..MOST as u32 + 10).map(|n| (key(n), fact("t", None))).collect());
+        // The last of the file is used again.
+        let last = key(MOST as u32 + 9);
+        state.known.get_mut(&last).unwrap().used = 1;
+        let newest = state.newest();
+        assert_eq!(newest.len(), MOST);
+        assert_eq!((newest[0].0, newest[1].0, newest[2].0), (last, key(0), key(1)));
+        assert_eq!(state.known.len(), MOST);
+    }
 }

@@ -3,9 +3,10 @@
 //! ```text
 //! notes/<snapshot>/<notebook>/Garden.md
 //! notes/<snapshot>/<notebook>/Garden/Tomatoes.md
-//! notes/<snapshot>/<notebook>/assets -> ../../../ids/<snapshot's ID>/assets
+//! notes/<snapshot>/<notebook>/assets -> ../../../ids/<snapshot's ID>/assets, or a folder: see `assets`
 //! ```
 
+mod assets;
 pub mod dirs;
 pub mod engine;
 pub mod facts;
@@ -17,6 +18,7 @@ mod text_cache;
 mod unlock;
 mod view;
 
+pub use assets::{ASSETS, Attached, Attachment};
 pub use engine::Engine;
 pub use facts::{Fact, FactKey, Facts, Forgetful};
 pub use kept::KeptFacts;
