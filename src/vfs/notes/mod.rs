@@ -7,6 +7,7 @@
 //! ```
 
 mod assets;
+mod assets_view;
 pub mod dirs;
 pub mod engine;
 pub mod facts;

@@ -13,8 +13,8 @@ use crate::siyuan::notes::text::is_id;
 use super::super::VfsError;
 use super::super::attr::{Attr, Entry, Item, Kind, Lifetime};
 use super::super::ino;
-use super::super::tree::{Child, Dir};
-use super::assets::{ASSETS, Attached, Attachment, What as Kept};
+use super::super::tree::Dir;
+use super::assets::ASSETS;
 use super::dirs::{LOCKED, Line, NoteDir, Role, STORAGE, What};
 use super::engine::{Engine, Text, TextNo};
 use super::shelf::{Shelf, note_id};
@@ -22,7 +22,7 @@ use super::shelf::{Shelf, note_id};
 /// Notes whose texts are made at a time for a listing.
 const AT_ONCE: usize = 256;
 /// Offset of the first line after `.` and `..`.
-const FIRST: u64 = 2;
+pub(super) const FIRST: u64 = 2;
 /// Records that are read to find out whether a repository holds notes, before all of a snapshot is.
 const SAMPLE: usize = 256;
 /// Largest attachment of an encrypted notebook that is decrypted, bytes: it has to be done at once.
@@ -52,10 +52,10 @@ pub struct NotesView {
 }
 
 /// A folder of notes that was found.
-struct Found {
-    dir: Arc<NoteDir>,
-    role: Role,
-    trail: Vec<(Box<str>, Arc<Dir>)>,
+pub(super) struct Found {
+    pub dir: Arc<NoteDir>,
+    pub role: Role,
+    pub trail: Vec<(Box<str>, Arc<Dir>)>,
 }
 
 impl NotesView {
@@ -107,7 +107,7 @@ impl NotesView {
         Arc::clone(shelf)
     }
 
-    fn found(&self, place: Place<'_>, nth: u32) -> Result<Found, VfsError> {
+    pub(super) fn found(&self, place: Place<'_>, nth: u32) -> Result<Found, VfsError> {
         let trail = place.root.trail(nth).ok_or(VfsError::Stale)?;
         let notebooks = || self.engine.dirs().get(&self.engine, place.root, Role::Snapshot);
         let role = match &trail[..] {
@@ -238,160 +238,6 @@ impl NotesView {
         Ok(self.engine.entry(no)?.updated)
     }
 
-    /// The link to the attachments, or their folder where they had to be decrypted, or lie in several.
-    fn assets_entry(&self, place: Place<'_>, nth: u32, found: &Found) -> Option<Entry> {
-        if found.role != Role::Notes {
-            return None;
-        }
-        let (notebook, dir) = found.trail.get(1)?;
-        if found.trail.len() == 2 && self.engine.vault().has(notebook) {
-            let first = self.subfolder(dir, ASSETS)?;
-            let attr = dir_attr(ino::folder(place.slot, nth + first), dir.newest());
-            return Some(forever(attr));
-        }
-        let ino = ino::assets(place.slot, nth);
-        let newest = found.trail.last().map_or(0, |(_, dir)| dir.newest());
-        if found.trail.len() == 2 && matches!(self.attached(place, notebook), Attached::Merged(_)) {
-            return Some(forever(dir_attr(ino, newest)));
-        }
-        let target = self.assets_target(place, found)?;
-        let attr = Attr { kind: Kind::Symlink, ..file_attr(ino, target.len() as u64, newest) };
-        Some(forever(attr))
-    }
-
-    fn attached(&self, place: Place<'_>, notebook: &str) -> Attached {
-        let shelf = self.shelf(place.id, place.root);
-        shelf.attachments(&self.engine).of(&self.engine, notebook)
-    }
-
-    /// What is in the folder `assets` of the notebook at this place, where it is one.
-    fn merged(&self, place: Place<'_>, nth: u32) -> Result<Arc<[Attachment]>, VfsError> {
-        match &place.root.trail(nth).ok_or(VfsError::Stale)?[..] {
-            [_, (notebook, _)] => match self.attached(place, notebook) {
-                Attached::Merged(all) => Ok(all),
-                Attached::Nowhere | Attached::Folder(_) => Err(VfsError::NotADir),
-            },
-            _ => Err(VfsError::NotADir),
-        }
-    }
-
-    /// Finds a name in the folder of attachments beside the notes of a notebook.
-    ///
-    /// # Errors
-    /// [`VfsError::NotFound`], [`VfsError::NotADir`], [`VfsError::Stale`].
-    pub fn lookup_attachment(
-        &self,
-        place: Place<'_>,
-        nth: u32,
-        name: &[u8],
-    ) -> Result<Entry, VfsError> {
-        let all = self.merged(place, nth)?;
-        let at = all.binary_search_by(|known| known.name.as_bytes().cmp(name));
-        let at = at.map_err(|_| VfsError::NotFound(Lifetime::Forever))?;
-        self.attachment_entry(place, &all[at])
-    }
-
-    /// Lists that folder, after `.` and `..`.
-    ///
-    /// # Errors
-    /// [`VfsError::NotADir`], [`VfsError::Stale`].
-    pub fn read_attachments(
-        &self,
-        place: Place<'_>,
-        nth: u32,
-        offset: u64,
-        take: &mut dyn FnMut(Item<'_>) -> bool,
-    ) -> Result<(), VfsError> {
-        let all = self.merged(place, nth)?;
-        let from = usize::try_from(offset.saturating_sub(FIRST)).unwrap_or(usize::MAX);
-        for (attachment, next) in all.iter().zip(FIRST + 1..).skip(from) {
-            let entry = self.attachment_entry(place, attachment)?;
-            if !take(Item { name: attachment.name.as_bytes(), entry, next }) {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn attachment_entry(&self, place: Place<'_>, it: &Attachment) -> Result<Entry, VfsError> {
-        Ok(forever(match it.what {
-            Kept::File(no) => {
-                let file = self.engine.repo().catalog().file(no).ok_or(VfsError::Stale)?;
-                super::super::entries::file_attr(no, &file)
-            }
-            Kept::Folder(nth) => self.subfolder_attr(place, nth, &it.path),
-        }))
-    }
-
-    /// A folder in such a folder is a link to the snapshot's.
-    fn subfolder_attr(&self, place: Place<'_>, nth: u32, path: &str) -> Attr {
-        let size = subfolder_target(place, path).len() as u64;
-        let newest = place.root.locate(nth).map_or(0, |found| found.dir.newest());
-        Attr { kind: Kind::Symlink, ..file_attr(ino::assets(place.slot, nth), size, newest) }
-    }
-
-    /// The path of a folder of attachments that such a link stands for.
-    fn subfolder_path(&self, place: Place<'_>, nth: u32) -> Option<String> {
-        let trail = place.root.trail(nth)?;
-        let names: Vec<&str> = trail[1..].iter().map(|(name, _)| &**name).collect();
-        names.contains(&ASSETS).then(|| names.join("/"))
-    }
-
-    fn subfolder(&self, dir: &Arc<Dir>, name: &str) -> Option<u32> {
-        self.engine.repo().catalog().with_files(|files| {
-            match dir.child(dir.find(name, files)?)? {
-                Child::Dir(_, first) => Some(first),
-                Child::File(_) => None,
-            }
-        })
-    }
-
-    /// Where the link to attachments in a folder leads: to the one folder that there is, else to that of the
-    /// notebook.
-    fn assets_target(&self, place: Place<'_>, found: &Found) -> Option<String> {
-        let (notebook, dir) = found.trail.get(1)?;
-        let of_notebook = || format!("{}{ASSETS}", "../".repeat(found.trail.len() - 2));
-        if self.engine.vault().has(notebook) {
-            self.subfolder(dir, ASSETS)?;
-            return Some(of_notebook());
-        }
-        match self.attached(place, notebook) {
-            Attached::Nowhere => None,
-            Attached::Folder(path) => {
-                let up = "../".repeat(place.depth + found.trail.len());
-                Some(format!("{up}ids/{}/{path}", place.id))
-            }
-            Attached::Merged(_) => Some(of_notebook()),
-        }
-    }
-
-    /// The target of the link to attachments in a folder.
-    ///
-    /// # Errors
-    /// [`VfsError::Stale`], [`VfsError::NotALink`].
-    pub fn readlink(&self, place: Place<'_>, nth: u32) -> Result<String, VfsError> {
-        if self.link_attr(place, nth)?.kind != Kind::Symlink {
-            return Err(VfsError::NotALink);
-        }
-        if let Some(path) = self.subfolder_path(place, nth) {
-            return Ok(subfolder_target(place, &path));
-        }
-        let found = self.found(place, nth)?;
-        self.assets_target(place, &found).ok_or(VfsError::Stale)
-    }
-
-    /// The attributes of the link to attachments in a folder, or of their folder.
-    ///
-    /// # Errors
-    /// [`VfsError::Stale`].
-    pub fn link_attr(&self, place: Place<'_>, nth: u32) -> Result<Attr, VfsError> {
-        if let Some(path) = self.subfolder_path(place, nth) {
-            return Ok(self.subfolder_attr(place, nth, &path));
-        }
-        let found = self.found(place, nth)?;
-        self.assets_entry(place, nth, &found).map(|entry| entry.attr).ok_or(VfsError::Stale)
-    }
-
     /// The attributes of a text.
     ///
     /// # Errors
@@ -464,20 +310,15 @@ fn part(bytes: &[u8], offset: u64, len: usize) -> Bytes {
     Bytes::Joined(bytes[from..to].to_vec())
 }
 
-/// Where the link leads that stands for a folder in the folder of attachments of a notebook.
-fn subfolder_target(place: Place<'_>, path: &str) -> String {
-    format!("{}ids/{}/{path}", "../".repeat(place.depth + 3), place.id)
-}
-
-fn forever(attr: Attr) -> Entry {
+pub(super) fn forever(attr: Attr) -> Entry {
     Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Forever }
 }
 
-fn dir_attr(ino: u64, newest: i64) -> Attr {
+pub(super) fn dir_attr(ino: u64, newest: i64) -> Attr {
     Attr { kind: Kind::Dir, ..file_attr(ino, 0, newest) }
 }
 
-fn file_attr(ino: u64, size: u64, mtime_ms: i64) -> Attr {
+pub(super) fn file_attr(ino: u64, size: u64, mtime_ms: i64) -> Attr {
     Attr { ino, kind: Kind::File, size, mtime_ns: i128::from(mtime_ms) * 1_000_000 }
 }
 
