@@ -240,7 +240,7 @@ fn a_plain_note_among_encrypted_ones_is_marked_and_never_shown_elsewhere() {
     let vfs = tree_with(repo, NotesOptions { vault, ..NotesOptions::default() });
     let page = text(&vfs, &format!("{top}/Vault/Vault.md"));
     let (mark, rest) = page.split_once("\n\n").unwrap();
-    assert!(mark.starts_with("> ") && mark.contains("is not encrypted itself"), "{page}");
+    assert!(mark.starts_with("> ") && mark.contains("is not encrypted"), "{page}");
     assert_eq!(rest, "# Vault\n\nplain words\n");
     assert!(text(&vfs, &format!("{top}/Vault/Right.md")).starts_with("# Right\n"));
     assert!(text(&vfs, &format!("{top}/Open/Shows.md")).contains("plain words"));

@@ -34,9 +34,9 @@ const LARGE: u64 = 1 << 20;
 const HEAD: usize = 64 << 10;
 
 /// What stands before a note of an encrypted notebook that is not encrypted. SiYuan 3.7.3 writes the
-/// notebook's own page so.
-pub const NOT_SEALED: &str = "> This note lies in an encrypted notebook, but is not encrypted itself: \
-    whoever has the repository's key could have put it there.\n\n";
+/// notebook's own page so; and all notes are that are older than the encryption.
+pub const NOT_SEALED: &str = "> This note is not encrypted, though its notebook is, or was later: whoever \
+    has the repository's key could have put it there.\n\n";
 
 /// The number of a rendered text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
