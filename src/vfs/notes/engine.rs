@@ -20,6 +20,7 @@ use super::super::VfsError;
 use super::assets::Attached;
 use super::dirs::Dirs;
 use super::facts::{Fact, FactKey, Facts};
+use super::gate::Gate;
 use super::library::{Asked, Reading};
 use super::links::{self, Shown};
 use super::shelf::{self, Shelf};
@@ -89,6 +90,10 @@ pub struct Engine {
     blocks: Mutex<HashMap<FileNo, Arc<[u64]>>>,
     cache: TextCache,
     large: Mutex<()>,
+    /// Of who renders.
+    rendering: Gate,
+    /// Of who looks for blocks, which who renders may have to wait for.
+    indexing: Gate,
     dirs: Dirs,
     made: AtomicU64,
     on_resize: OnceLock<Box<dyn Fn(TextNo) + Send + Sync>>,
@@ -120,6 +125,8 @@ impl Engine {
             blocks: Mutex::default(),
             cache: TextCache::new(CACHE_BYTES),
             large: Mutex::new(()),
+            rendering: Gate::new(),
+            indexing: Gate::new(),
             dirs: Dirs::default(),
             made: AtomicU64::new(0),
             on_resize: OnceLock::new(),
@@ -404,14 +411,16 @@ impl Engine {
         self.made.fetch_add(1, Ordering::Relaxed);
         let reading = Reading::new(self, no, &entry.path, shelf, answers);
         if is_database(&entry.path) {
-            let sheet = databases::sheet(&self.plain(no, LARGEST as u64)?, &reading);
-            let csv = sheet.map(|sheet| sheet.csv()).unwrap_or_default();
-            return Ok((csv.into_bytes().into(), reading.into_asked()));
+            let json = self.plain(no, LARGEST as u64)?;
+            let _inside = self.rendering.enter();
+            let csv = databases::sheet(&json, &reading).map(|sheet| sheet.csv());
+            return Ok((csv.unwrap_or_default().into_bytes().into(), reading.into_asked()));
         }
-        let text = match self.tree(no) {
-            Ok(Ok(tree)) => markdown::render(tree, &reading),
-            Ok(Err(e)) => Err(e),
-            Err(e) => return Err(e),
+        let json = self.json(no)?;
+        let text = {
+            let _inside = self.rendering.enter();
+            let tree = json.and_then(|json| Tree::parse(&json));
+            tree.and_then(|tree| markdown::render(tree, &reading))
         };
         let mut text = text.unwrap_or_else(|why| excuse(&entry.path, &why));
         if self.is_plain_among_sealed(no, &entry) {
@@ -431,11 +440,14 @@ impl Engine {
     /// # Errors
     /// Outside: [`VfsError::Damaged`] where the file cannot be read. Inside: where it is no note.
     pub fn tree(&self, no: FileNo) -> Result<Result<Tree, NoteError>, VfsError> {
-        let entry = self.entry(no)?;
-        if entry.size > LARGEST as u64 {
-            return Ok(Err(NoteError::TooLarge));
+        Ok(self.json(no)?.and_then(|json| Tree::parse(&json)))
+    }
+
+    fn json(&self, no: FileNo) -> Result<Result<Vec<u8>, NoteError>, VfsError> {
+        match self.entry(no)?.size > LARGEST as u64 {
+            true => Ok(Err(NoteError::TooLarge)),
+            false => self.plain(no, LARGEST as u64).map(Ok),
         }
-        Ok(Tree::parse(&self.plain(no, LARGEST as u64)?))
     }
 
     /// Which blocks are in which of these notes, by the digests of their IDs.
@@ -445,7 +457,9 @@ impl Engine {
             notes.iter().filter(|no| !known.contains_key(no)).copied().collect()
         };
         let read = parallel::map(&missing, |no| -> Arc<[u64]> {
-            match self.tree(*no) {
+            let json = self.json(*no);
+            let _inside = self.indexing.enter();
+            match json.map(|json| json.and_then(|json| Tree::parse(&json))) {
                 Ok(Ok(tree)) => tree
                     .walk(ROOT)
                     .filter(|no| !tree[*no].id.is_empty())

@@ -11,6 +11,7 @@ mod assets_view;
 pub mod dirs;
 pub mod engine;
 pub mod facts;
+mod gate;
 mod kept;
 mod library;
 mod links;
