@@ -204,10 +204,6 @@ impl Catalog {
         cache: Option<&CatalogCache>,
         hint: impl FnOnce() -> Option<FullLatest>,
     ) -> Vec<FileNo> {
-        // Who reads the lists of a thousand snapshots meets little that is new in each.
-        if let Some(all) = self.if_known(index) {
-            return all;
-        }
         let _one_at_a_time = self.loading.lock();
         let mut missing = self.unknown(index);
         // One read of the whole list is worth less than a few reads of what is new in it.
@@ -234,12 +230,6 @@ impl Catalog {
             known.keep(objects.cipher(), index, cache);
         }
         index.files.iter().map(|id| known.by_id[id]).collect()
-    }
-
-    /// The numbers of a snapshot's files, if all of them are known.
-    fn if_known(&self, index: &Index) -> Option<Vec<FileNo>> {
-        let known = self.known.read();
-        index.files.iter().map(|id| known.by_id.get(id).copied()).collect()
     }
 
     /// What of a snapshot is not known yet, each ID once, in its order.
