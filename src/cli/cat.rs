@@ -53,7 +53,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let notes = match args.markdown {
         true => {
             let vault = args.unlock.password(context)?.vault(&repo)?;
-            Some(NoteReader::new(Arc::clone(&repo), vault))
+            Some(NoteReader::new(Arc::clone(&repo), vault, context.facts(&repo)))
         }
         false => None,
     };

@@ -12,6 +12,7 @@ use crate::repo::{Damaged, Options, Repository, Snapshots};
 use crate::store::Store;
 use crate::ui::progress::Progress;
 use crate::ui::{Look, Out};
+use crate::vfs::notes::{self, Facts};
 
 use super::args::Global;
 use super::env::Environment;
@@ -111,6 +112,16 @@ impl Context {
     /// [`Repository::keep_catalogs_in`].
     pub fn catalogs(&self) -> Option<PathBuf> {
         self.cache().map(|cache| cache.join("catalogs"))
+    }
+
+    /// What is remembered of the notes of a repository between runs.
+    pub fn facts(&self, repo: &Arc<Repository>) -> Arc<dyn Facts> {
+        notes::facts_in(self.facts_folder().as_deref(), repo)
+    }
+
+    /// The folder of that.
+    pub fn facts_folder(&self) -> Option<PathBuf> {
+        self.cache().map(|cache| cache.join("notes"))
     }
 
     /// A bar for what may take a while.

@@ -1,5 +1,6 @@
 //! `revu export`: a snapshot's notes as Markdown files.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,9 +12,8 @@ use crate::ops::paths::{self, Scope};
 use crate::ops::restore::{self, Options, Wanted};
 use crate::ops::{Monitor, Unit};
 use crate::siyuan::notes::crypt::Vault;
-use crate::siyuan::notes::text::is_id;
 use crate::ui::text;
-use crate::vfs::notes::Shown;
+use crate::vfs::notes::{ASSETS, Attached, Shown};
 
 use super::context::Context;
 use super::error::{End, FAILED, failure};
@@ -28,8 +28,8 @@ Examples:
 
 /// Write the notes of a snapshot as Markdown, with their attachments
 ///
-/// Notes get the names that a mount shows in `notes/`; each folder of notes has a link `assets` to the
-/// attachments, so that the links in notes work. What is in the folder already is never overwritten.
+/// Notes get the names that a mount shows in `notes/`, databases are tables (CSV); each folder of notes has
+/// a link `assets` to the attachments, so that the links in notes work. What is in the folder already is never overwritten.
 /// Encrypted notebooks are left out and named: their text is never written to disk.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = super::args::after_help(EXAMPLES))]
@@ -54,15 +54,10 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let (repo, snapshots) = context.snapshots(request.hint())?;
     let id = request.resolve(&snapshots, &context.zone)?.id;
     let repo = Arc::new(repo);
-    let reader = NoteReader::new(Arc::clone(&repo), Vault::default());
+    let reader = NoteReader::new(Arc::clone(&repo), Vault::default(), context.facts(&repo));
     let shelf = reader.shelf(id)?;
     let (notes, locked) = reader.all(&shelf);
-    let boxes = repo.catalog().with_files(|files| {
-        let names = (0..shelf.root.len()).map(|i| shelf.root.name(i, files).to_owned());
-        names.filter(|name| is_id(name)).collect::<Vec<_>>()
-    });
-    let has =
-        |path: &str| repo.catalog().with_files(|files| shelf.root.walk(path, files).is_some());
+    let sheets = reader.sheets(&shelf);
 
     let watch = Watch::new(context)?;
     let broken = |error: &io::Error| {
@@ -72,16 +67,9 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     std::fs::create_dir_all(&args.to).map_err(|e| broken(&e))?;
     let root = Dir::open(&args.to).map_err(|e| broken(&e))?;
 
-    // Attachments as they are: what restores files writes them.
-    let mut attachments: Vec<String> = boxes.iter().map(|id| format!("{id}/assets")).collect();
-    attachments.push("assets".to_owned());
-    attachments.retain(|path| has(path));
-    // Of notebooks that are shown alone: those of locked ones are of no use to anybody.
-    let is_shown = |path: &String| {
-        let notebook = path.split('/').next();
-        path == "assets" || notes.iter().any(|shown| notebook == Some(&*shown.notebook))
-    };
-    attachments.retain(is_shown);
+    // Attachments as they are: what restores files writes them. Those of encrypted notebooks are of no use
+    // to anybody.
+    let attachments = reader.asset_folders(&shelf);
     let wanted: Vec<Wanted> =
         attachments.iter().map(|path| Wanted { snapshot: id, scope: Scope::new(path) }).collect();
     let mut problems = 0;
@@ -93,10 +81,11 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         assets = report.created;
     }
 
-    watch.begin("exported", Some(notes.len() as u64), Unit::Items);
-    let mut written = 0;
-    let mut folders: Vec<(String, Option<String>)> = Vec::new();
-    for shown in &notes {
+    watch.begin("exported", Some((notes.len() + sheets.len()) as u64), Unit::Items);
+    let mut written = [0, 0];
+    let mut folders: BTreeMap<&str, &str> = BTreeMap::new();
+    let of_kinds = notes.iter().map(|note| (note, 0)).chain(sheets.iter().map(|sheet| (sheet, 1)));
+    for (shown, kind) in of_kinds {
         if watch.stopped() {
             watch.clear();
             return Err(Watch::interrupted().into());
@@ -108,27 +97,19 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
             })
         });
         match result {
-            Ok(()) => written += 1,
+            Ok(()) => written[kind] += 1,
             Err(why) => {
                 watch.problem(&format!("{}: {why}", shown.path));
                 problems += 1;
             }
         }
-        let (folder, _) = paths::split(&shown.path);
-        if folders.last().is_none_or(|(last, _)| last != folder) {
-            let own = format!("{}/assets", shown.notebook);
-            let place = ["assets".to_owned(), own].into_iter().find(|p| attachments.contains(p));
-            folders.push((folder.to_owned(), place));
+        if kind == 0 {
+            folders.insert(paths::split(&shown.path).0, &shown.notebook);
         }
         watch.advance(1);
     }
-    for (folder, place) in folders {
-        let Some(place) = place else { continue };
-        let up = "../".repeat(folder.split('/').count());
-        let made = root.sub(&folder).and_then(|dir| dir.link(&format!("{up}{place}"), "assets"));
-        if let Err(e) = made
-            && e.kind() != io::ErrorKind::AlreadyExists
-        {
+    for (folder, notebook) in folders {
+        if let Err(e) = attach(&root, folder, &reader.attached(&shelf, notebook)) {
             watch.problem(&format!("{folder}/assets: {e}"));
             problems += 1;
         }
@@ -139,18 +120,40 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
         ::log::warn!("the notebook \"{name}\" was left out: its text is never written to disk");
     }
     if context.global.json {
-        context.out.json(&json!({"summary": {"notes": written, "attachments": assets,
-            "problems": problems, "locked": locked}}))?;
+        context.out.json(&json!({"summary": {"notes": written[0], "databases": written[1],
+            "attachments": assets, "problems": problems, "locked": locked}}))?;
     } else if !context.global.quiet {
-        let line = format!(
-            "{} and {} written to {}",
-            text::count(written, "note"),
-            text::count(usize::try_from(assets).unwrap_or(usize::MAX), "attachment"),
-            args.to.display()
-        );
+        let mut parts = vec![text::count(written[0], "note")];
+        if written[1] > 0 {
+            parts.push(text::count(written[1], "database"));
+        }
+        let assets = text::count(usize::try_from(assets).unwrap_or(usize::MAX), "attachment");
+        let line = format!("{} and {assets} written to {}", parts.join(", "), args.to.display());
         context.out.line(&line)?;
     }
     context.done(problems)
+}
+
+/// Makes `assets` in a folder of notes what a mount shows there. What is there already stays.
+fn attach(root: &Dir, folder: &str, attached: &Attached) -> io::Result<()> {
+    let link = |dir: &Dir, target: &str, name: &str| match dir.link(target, name) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    };
+    let depth = folder.split('/').count();
+    match attached {
+        Attached::Nowhere => Ok(()),
+        Attached::Folder(path) => {
+            link(&root.sub(folder)?, &format!("{}{path}", "../".repeat(depth)), ASSETS)
+        }
+        Attached::Merged(_) if depth > 1 => {
+            link(&root.sub(folder)?, &format!("{}{ASSETS}", "../".repeat(depth - 1)), ASSETS)
+        }
+        Attached::Merged(all) => {
+            let dir = root.make(&format!("{folder}/{ASSETS}"))?;
+            all.iter().try_for_each(|it| link(&dir, &format!("../../{}", it.path), &it.name))
+        }
+    }
 }
 
 /// Writes a file under a temporary name, and gives it its own.

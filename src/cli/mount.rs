@@ -13,7 +13,7 @@ use crate::repo::{self, Repository};
 use crate::siyuan::Workspace;
 use crate::store::Store;
 use crate::ui::{self, size};
-use crate::vfs::notes::NotesOptions;
+use crate::vfs::notes::{self, NotesOptions};
 use crate::vfs::{Vfs, VfsOptions};
 
 use super::context::Context;
@@ -159,14 +159,15 @@ fn opener(
     let cache_bytes = usize::try_from(args.cache_size).unwrap_or(usize::MAX);
     let shown = VfsOptions { utc: args.utc };
     let (nonotes, links) = (options.nonotes, options.notelinks);
-    let catalogs = context.catalogs();
+    let (catalogs, facts) = (context.catalogs(), context.facts_folder());
     Ok(Box::new(move || {
         let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
         if let Some(folder) = catalogs {
             repo.keep_catalogs_in(&folder);
         }
         let vault = unlocking.vault(&repo)?;
-        let notes = NotesOptions { shown: !nonotes, links, vault, ..NotesOptions::default() };
+        let facts = notes::facts_in(facts.as_deref(), &repo);
+        let notes = NotesOptions { shown: !nonotes, links, vault, facts };
         let tree = Vfs::with_notes(repo, shown, notes);
         tree.map(Arc::new).map_err(|error| Failure::new("unreadable", FAILED, &error))
     }))

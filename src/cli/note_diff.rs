@@ -47,7 +47,8 @@ pub fn run(
     let snapshots = repo.snapshots()?;
     let old = wanted.old.resolve(&snapshots, &context.zone)?.id;
     let new = target::resolve(&snapshots, &context.zone, wanted.new)?;
-    let reader = NoteReader::new(Arc::clone(&repo), unlocking.vault(&repo)?);
+    let vault = unlocking.vault(&repo)?;
+    let reader = NoteReader::new(Arc::clone(&repo), vault, context.facts(&repo));
     let (old_shelf, new_shelf) = (reader.shelf(old)?, reader.shelf(new)?);
     let (old_notes, new_notes) = (reader.all(&old_shelf).0, reader.all(&new_shelf).0);
     // By path of the newer side, which is the one that a reader knows.

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::format::IndexId;
 use crate::repo::{FileNo, Repository};
 use crate::siyuan::notes::crypt::Vault;
-use crate::vfs::notes::{Engine, Forgetful, Shelf, Shown};
+use crate::vfs::notes::{Attached, Engine, Facts, Shelf, Shown};
 use crate::vfs::tree::{self, Child, Shared};
 
 use super::error::{DAMAGED, FAILED, Failure, failure};
@@ -22,10 +22,10 @@ pub struct NoteReader {
 }
 
 impl NoteReader {
-    /// A reader that opens the notebooks whose keys it is given.
-    pub fn new(repo: Arc<Repository>, vault: Vault) -> Self {
+    /// A reader that opens the notebooks whose keys it is given. `facts`: what is remembered between runs.
+    pub fn new(repo: Arc<Repository>, vault: Vault, facts: Arc<dyn Facts>) -> Self {
         let zone = TimeZone::system();
-        let engine = Engine::new(Arc::clone(&repo), zone, false, vault, Arc::new(Forgetful));
+        let engine = Engine::new(Arc::clone(&repo), zone, false, vault, facts);
         Self { repo, engine, shared: Shared::default() }
     }
 
@@ -41,6 +41,21 @@ impl NoteReader {
     /// All notes of a snapshot, and its locked notebooks.
     pub fn all(&self, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
         self.engine.all(shelf)
+    }
+
+    /// All databases of a snapshot.
+    pub fn sheets(&self, shelf: &Shelf) -> Vec<Shown> {
+        self.engine.sheets(shelf)
+    }
+
+    /// The paths of the folders of attachments of a snapshot.
+    pub fn asset_folders(&self, shelf: &Shelf) -> Vec<String> {
+        self.engine.asset_folders(shelf)
+    }
+
+    /// What `assets` beside the notes of a notebook is.
+    pub fn attached(&self, shelf: &Shelf, notebook: &str) -> Attached {
+        self.engine.attached(shelf, notebook)
     }
 
     /// The note at a path without a slash before it: that of its file, or its name in `notes/`, with

@@ -11,6 +11,7 @@ use crate::repo::{Repository, names};
 use crate::siyuan::notes::crypt::Vault;
 use crate::ui::table::{Column, Table};
 use crate::ui::{Style, size, text, time};
+use crate::vfs::notes::Facts;
 
 use super::context::Context;
 use super::error::End;
@@ -70,7 +71,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let mut found = history::versions(&repo, &ids, &path, &watch);
     if found.versions.is_empty()
         && !found.stopped
-        && let Some(note) = note_called(&repo, &ids, &path)
+        && let Some(note) = note_called(&repo, context.facts(&repo), &ids, &path)
     {
         found = history::note_versions(&repo, &ids, &note, &watch);
     }
@@ -126,8 +127,13 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
 }
 
 /// The ID of the note that was called so last, by its titles.
-fn note_called(repo: &Arc<Repository>, snapshots: &[IndexId], path: &str) -> Option<String> {
-    let reader = NoteReader::new(Arc::clone(repo), Vault::default());
+fn note_called(
+    repo: &Arc<Repository>,
+    facts: Arc<dyn Facts>,
+    snapshots: &[IndexId],
+    path: &str,
+) -> Option<String> {
+    let reader = NoteReader::new(Arc::clone(repo), Vault::default(), facts);
     snapshots.iter().rev().find_map(|id| {
         let shelf = reader.shelf(*id).ok()?;
         Some(reader.find(&shelf, path).ok()?.id.into())

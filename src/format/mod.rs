@@ -14,6 +14,7 @@ pub mod index;
 pub mod key;
 pub mod latest;
 pub mod layout;
+pub mod lines;
 pub mod own;
 pub mod record;
 pub mod seal;
@@ -23,6 +24,7 @@ pub use gcm::open_bound;
 pub use id::{ChunkId, FileId, Id, IndexId};
 pub use index::{Index, IndexHead};
 pub use key::RepoKey;
+pub use lines::Lines;
 pub use record::FileRecord;
 pub use seal::Cipher;
 

@@ -31,7 +31,7 @@ pub use reader::{Bytes, ReadError};
 pub use room::{Room, Taken};
 pub use snapshots::{Damaged, Snapshot, Snapshots};
 
-use crate::format::{Index, IndexId, layout};
+use crate::format::{Index, IndexId, Lines, MAX_INDEX, layout};
 use crate::store::{Store, StoreError, refs};
 
 use readahead::ReadAhead;
@@ -151,15 +151,35 @@ impl Repository {
         };
         let cache = self.core.cache.get();
         let files = self.core.catalog.load(objects, &index, cache, self.watch.losses(), hint);
+        self.tell_of_lost(id, &files);
+        Ok(Loaded { index, files })
+    }
+
+    fn tell_of_lost(&self, id: IndexId, files: &[FileNo]) {
         self.core.catalog.with_files(|known| {
-            for no in &files {
+            for no in files {
                 if let File::Bad(e) = &known[no.0 as usize] {
-                    objects
+                    self.core
+                        .objects
                         .tell(e, || format!("a file of snapshot {id} is lost, its path with it"));
                 }
             }
         });
-        Ok(Loaded { index, files })
+    }
+
+    /// A snapshot's index with its list as it is stored, for who reads many of them. `None` where that
+    /// cannot be had: [`Self::load`] says why, or gives it otherwise.
+    pub fn lines(&self, id: IndexId) -> Option<(Index, Lines)> {
+        let bytes = self.store().get(&layout::index(id), MAX_INDEX as u64).ok()?;
+        Lines::read(&bytes, id).ok().flatten()
+    }
+
+    /// The numbers of a few files of a snapshot, `index` being its own with these files alone. Those that
+    /// are not known yet are read; damaged ones are logged.
+    pub fn some_files(&self, index: &Index) -> Vec<FileNo> {
+        let files = self.core.catalog.load(&self.core.objects, index, None, || None);
+        self.tell_of_lost(index.id, &files);
+        files
     }
 
     /// Calls `tell` when what was shown of a file turns out wrong and has been corrected. Only the

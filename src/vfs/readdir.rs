@@ -45,6 +45,7 @@ impl Vfs {
                 versions.readdir(place, offset, &snapshots, notes, root, take)
             }
             Node::Folder { slot, nth } => self.read_folder(ino, slot, nth, offset, take),
+            Node::Assets { slot, nth } => self.read_assets(ino, slot, nth, offset, take),
             _ => Err(VfsError::NotADir),
         }
     }
@@ -152,6 +153,25 @@ impl Vfs {
             }
         }
         Some(if offset >= NOTES_HEAD { FIRST } else { offset })
+    }
+
+    fn read_assets(
+        &self,
+        ino: u64,
+        slot: u32,
+        nth: u32,
+        offset: u64,
+        take: &mut dyn FnMut(Item<'_>) -> bool,
+    ) -> Result<(), VfsError> {
+        let lines = [(".", ino, 0), ("..", ino::folder(slot, nth), 1)];
+        for (name, ino, at) in lines {
+            let entry = forever(self.getattr(ino)?.0);
+            if offset <= at && !take(Item { name: name.as_bytes(), entry, next: at + 1 }) {
+                return Ok(());
+            }
+        }
+        self.in_notes(slot, |notes, place| notes.read_attachments(place, nth, offset, take))
+            .ok_or(VfsError::Stale)?
     }
 
     fn read_folder(

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
-use crate::format::IndexId;
+use crate::format::{Index, IndexId, Lines};
 use crate::repo::names::time_name;
 use crate::repo::{File, FileEntry, FileNo, Repository, Snapshots, parallel};
 
@@ -72,10 +72,23 @@ impl All {
         let ids: Vec<IndexId> = snapshots.list.iter().rev().map(|s| s.head.id).collect();
         let mut seen: Vec<bool> = Vec::new();
         let mut versions = Vec::new();
+        // The list of a newer snapshot, all of which has been seen.
+        let mut newer: Option<Lines> = None;
         for (batch, first) in ids.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
-            let lists = parallel::map(batch, |id| repo.load(*id).map(|loaded| loaded.files));
-            for (list, snapshot) in lists.into_iter().zip(first..) {
-                for no in list.unwrap_or_else(|_| Vec::new()) {
+            let read = parallel::map(batch, |id| repo.lines(*id));
+            for ((read, id), snapshot) in read.into_iter().zip(batch).zip(first..) {
+                let (index, lines) = read.unzip();
+                let beside = lines.as_ref().zip(newer.as_ref());
+                let new = beside.and_then(|(lines, newer)| lines.beside(newer).ok());
+                let list = match (index, new) {
+                    (Some(index), Some(files)) => repo.some_files(&Index { files, ..index }),
+                    _ => match repo.load(*id) {
+                        Ok(loaded) => loaded.files,
+                        Err(_) => continue,
+                    },
+                };
+                newer = lines.or(newer);
+                for no in list {
                     let at = no.0 as usize;
                     if at >= seen.len() {
                         seen.resize(at + 1, false);

@@ -108,7 +108,16 @@ impl Vfs {
             let NotesOptions { shown, links, vault, facts } = options;
             // Times in notes are those of the clock on the wall, whatever snapshots are called.
             let zone = TimeZone::system();
-            NotesView::new(Engine::new(Arc::clone(&repo), zone, links, vault, facts), shown)
+            let engine = Engine::new(Arc::clone(&repo), zone, links, vault, facts);
+            engine.on_resize({
+                let tell = Arc::clone(&tell);
+                Box::new(move |text| {
+                    if let Some(tell) = tell.get() {
+                        tell(Change::Node(ino::text(text)));
+                    }
+                })
+            });
+            NotesView::new(engine, shown)
         });
         let zone = if options.utc { TimeZone::UTC } else { TimeZone::system() };
         let versions = notes.is_some().then(|| VersionsView::new(Arc::clone(&repo), zone.clone()));
@@ -283,6 +292,9 @@ impl Vfs {
                     Ok(child_entry(slot, nth, &child, files))
                 })
             }
+            Node::Assets { slot, nth } => self
+                .in_notes(slot, |notes, place| notes.lookup_attachment(place, nth, name))
+                .ok_or(VfsError::Stale)?,
             _ => Err(VfsError::NotADir),
         }
     }

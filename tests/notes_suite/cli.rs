@@ -50,9 +50,15 @@ impl Home {
     }
 
     pub fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_revu"));
+        let mut command = self.other(env!("CARGO_BIN_EXE_revu"));
+        command.args(args);
         command
-            .args(args)
+    }
+
+    /// Another program, in the same surroundings.
+    pub fn other(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.folder.path())
@@ -150,6 +156,44 @@ fn export_writes_notes_and_attachments_and_never_over_anything() {
     assert!(said.contains("Garden.md") && said.contains("stays"), "{said}");
     assert_eq!(read("Field notes/Garden.md"), "mine");
     assert_eq!(names(&to.join("Field notes")), ["Garden", "Garden.md", "assets"]);
+}
+
+#[test]
+fn export_writes_databases_and_attachments_as_a_mount_shows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let repo = folder.path().join("repo");
+    fs::create_dir(&repo).unwrap();
+    let notes = Notes::at(Maker::new(Store::local(&repo)));
+    let id = "20260101000000-dataaaa";
+    let database = serde_json::json!({"id": id, "name": "Costs", "viewID": "v", "keyValues": [
+        {"key": {"id": "k", "name": "Name", "type": "block"}, "values": [
+            {"blockID": "r", "isDetached": true, "block": {"id": "r", "content": "a, b"}}]}],
+        "views": [{"id": "v", "type": "table", "itemIds": ["r"],
+            "table": {"columns": [{"id": "k"}]}}]});
+    let file = |path: &str, text: &str| notes.maker.file(path, 1_000, text.as_bytes(), 1 << 20);
+    let records = [
+        notes.notebook(BOX, "Book"),
+        notes.note(&format!("{BOX}/{A}"), "Note", "x"),
+        notes.note(&format!("{BOX}/{A}/{B}"), "Below", "x"),
+        file(&format!("/storage/av/{id}.json"), &database.to_string()),
+        file("/assets/both.txt", "the data folder's"),
+        file(&format!("/{BOX}/assets/both.txt"), "the notebook's"),
+        file(&format!("/{BOX}/assets/own.txt"), "own"),
+    ];
+    notes.snapshot(1_000, &records);
+    let home = Home::of(folder, repo, &notes.maker.key);
+    let said = home.ok(&["export", "--markdown", "latest", "--to", "out"]);
+    assert!(said.contains("2 notes, 1 database and 3 attachments written"), "{said}");
+    let read = |path: &str| fs::read_to_string(home.folder.path().join("out").join(path)).unwrap();
+    assert_eq!(read("databases/Costs.csv"), "Name\n\"a, b\"\n");
+    assert_eq!(read("Book/assets/both.txt"), "the data folder's", "as SiYuan resolves it");
+    assert_eq!(read("Book/assets/own.txt"), "own");
+    assert_eq!(read("Book/Note/assets/own.txt"), "own");
+    // Once more: what is there stays, and nothing is wrong with the links.
+    let said = home.fails(&["export", "--markdown", "latest", "--to", "out"], 3);
+    assert!(!said.contains("assets:"), "{said}");
+    let json = home.ok(&["export", "--markdown", "latest", "--to", "other", "--json"]);
+    assert!(json.contains("\"databases\":1"), "{json}");
 }
 
 #[test]

@@ -206,3 +206,42 @@ fn attachments_and_databases_are_opened_and_swapped_files_are_not() {
         tree_with(repo, NotesOptions { vault: Vault::default(), ..NotesOptions::default() });
     assert!(!holds(&everything(&locked, "notes"), "secret row"));
 }
+
+/// SiYuan writes the page of an encrypted notebook plain.
+#[test]
+fn a_plain_note_among_encrypted_ones_is_marked_and_never_shown_elsewhere() {
+    let locker = Locker::new("pass");
+    let notes = Notes::new();
+    let page = serde_json::json!({"ID": BOOK, "Spec": "2", "Type": "NodeDocument",
+        "Properties": {"title": "Vault"}, "Children": [
+        {"ID": "20260101000000-secret0", "Type": "NodeParagraph",
+            "Children": [{"Type": "NodeText", "Data": "plain words"}]}]});
+    let embed = serde_json::json!({"ID": "20260101000000-embed00", "Type": "NodeBlockQueryEmbed",
+        "Children": [{"Type": "NodeBlockQueryEmbedScript",
+            "Data": "select * from blocks where id='20260101000000-secret0'"}]});
+    let a = "20260101000001-aaaaaa1";
+    let make = |path: &str, bytes: &[u8]| notes.maker.file(path, 1_000, bytes, 1 << 20);
+    let records = [
+        make("/.siyuan/notebook-crypto-backup.json", locker.global().as_bytes()),
+        make(&format!("/{BOOK}/.siyuan/conf.json"), locker.conf("Vault").as_bytes()),
+        make(&format!("/{BOOK}/{BOOK}.sy"), page.to_string().as_bytes()),
+        make(&format!("/{BOOK}/{a}.sy"), &locker.note(a, a, "Right")),
+        notes.notebook(super::support::BOX, "Open"),
+        notes.note_of(&format!("{}/{a}", super::support::BOX), "Shows", &[embed]),
+    ];
+    notes.snapshot(1_000, &records);
+    let repo = notes.maker.open();
+    let top = "notes/1970-01-01T00.00.01Z";
+    let locked = tree(repo.clone());
+    assert!(!holds(&everything(&locked, "notes"), "plain words"), "not even by an embed");
+
+    let snapshots = repo.snapshots().unwrap();
+    let vault = unlock(&repo, &snapshots, &["Vault".to_owned()], b"pass").unwrap();
+    let vfs = tree_with(repo, NotesOptions { vault, ..NotesOptions::default() });
+    let page = text(&vfs, &format!("{top}/Vault/Vault.md"));
+    let (mark, rest) = page.split_once("\n\n").unwrap();
+    assert!(mark.starts_with("> ") && mark.contains("is not encrypted"), "{page}");
+    assert_eq!(rest, "# Vault\n\nplain words\n");
+    assert!(text(&vfs, &format!("{top}/Vault/Right.md")).starts_with("# Right\n"));
+    assert!(text(&vfs, &format!("{top}/Open/Shows.md")).contains("plain words"));
+}

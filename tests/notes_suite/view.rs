@@ -95,6 +95,25 @@ fn renames_moves_and_twins_are_shown_right() {
 }
 
 #[test]
+fn a_note_that_becomes_a_folder_stays_where_it_is() {
+    let notes = Notes::new();
+    let book = notes.notebook(BOX, "Book");
+    let note = notes.note(&format!("{BOX}/{A}"), "Garden", "roses");
+    notes.snapshot(1_000, &[book.clone(), note.clone()]);
+    let child = notes.note(&format!("{BOX}/{A}/{B}"), "Oaks", "x");
+    notes.snapshot(2_000, &[book.clone(), note.clone(), child]);
+    notes.snapshot(3_000, &[book, note]);
+    let vfs = notes.tree();
+    let book = |n: u32| format!("notes/1970-01-01T00.00.0{n}Z/Book");
+    assert_eq!(names(&vfs, &book(1)), ["Garden.md"]);
+    assert_eq!(names(&vfs, &book(2)), ["Garden", "Garden.md"]);
+    assert_eq!(names(&vfs, &format!("{}/Garden", book(2))), ["Oaks.md"]);
+    assert_eq!(names(&vfs, &book(3)), ["Garden.md"]);
+    let inode = |n| find(&vfs, &format!("{}/Garden.md", book(n))).unwrap().ino;
+    assert!(inode(1) == inode(2) && inode(2) == inode(3), "one version, one text");
+}
+
+#[test]
 fn a_folder_without_its_note_and_a_note_that_is_none_are_shown() {
     let notes = Notes::new();
     let broken = notes.maker.file(&format!("/{BOX}/{B}.sy"), 1_000, b"{\"ID\":", 100);

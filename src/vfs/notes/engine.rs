@@ -5,8 +5,8 @@
 //! are the same shares it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
@@ -17,8 +17,10 @@ use crate::siyuan::notes::tree::{LARGEST, ROOT, Tree};
 use crate::siyuan::notes::{Head, NoteError, databases, head, markdown};
 
 use super::super::VfsError;
+use super::assets::Attached;
 use super::dirs::Dirs;
-use super::facts::{Fact, Facts};
+use super::facts::{Fact, FactKey, Facts};
+use super::gate::Gate;
 use super::library::{Asked, Reading};
 use super::links::{self, Shown};
 use super::shelf::{self, Shelf};
@@ -31,6 +33,11 @@ const CACHE_BYTES: usize = 64 << 20;
 const LARGE: u64 = 1 << 20;
 /// Bytes at the beginning of a file in which its head is looked for first.
 const HEAD: usize = 64 << 10;
+
+/// What stands before a note of an encrypted notebook that is not encrypted. SiYuan 3.7.3 writes the
+/// notebook's own page so; and all notes are that are older than the encryption.
+pub const NOT_SEALED: &str = "> This note is not encrypted, though its notebook is, or was later: whoever \
+    has the repository's key could have put it there.\n\n";
 
 /// The number of a rendered text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -83,8 +90,13 @@ pub struct Engine {
     blocks: Mutex<HashMap<FileNo, Arc<[u64]>>>,
     cache: TextCache,
     large: Mutex<()>,
+    /// Of who renders.
+    rendering: Gate,
+    /// Of who looks for blocks, which who renders may have to wait for.
+    indexing: Gate,
     dirs: Dirs,
     made: AtomicU64,
+    on_resize: OnceLock<Box<dyn Fn(TextNo) + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Engine {
@@ -113,9 +125,18 @@ impl Engine {
             blocks: Mutex::default(),
             cache: TextCache::new(CACHE_BYTES),
             large: Mutex::new(()),
+            rendering: Gate::new(),
+            indexing: Gate::new(),
             dirs: Dirs::default(),
             made: AtomicU64::new(0),
+            on_resize: OnceLock::new(),
         }
+    }
+
+    /// Calls `tell` when a text turns out to have another size than was remembered of another run. Only
+    /// the first caller is told.
+    pub(in super::super) fn on_resize(&self, tell: Box<dyn Fn(TextNo) + Send + Sync>) {
+        let _ = self.on_resize.set(tell);
     }
 
     /// The repository.
@@ -198,15 +219,12 @@ impl Engine {
             let title = databases::name(&json);
             return About { title, mtime: entry.updated, updated: String::new() };
         }
-        let remembered = self.facts.get(entry.id);
-        let (title, updated) = match remembered {
+        let (title, updated) = match self.remembered(&entry) {
             Some(fact) => (fact.title, fact.updated),
             None => match self.read_head(no, &entry) {
                 Some(head) => {
                     let fact = Fact { title: head.title, updated: head.updated, size: None };
-                    if !self.vault.is_sealed(&entry.path) {
-                        self.facts.put(entry.id, &fact);
-                    }
+                    self.remember(no, &fact);
                     (fact.title, fact.updated)
                 }
                 None => {
@@ -217,6 +235,25 @@ impl Engine {
         };
         let mtime = head::updated_ms(&updated, &self.zone).unwrap_or(entry.updated);
         About { title, mtime, updated }
+    }
+
+    /// Whether anything may be remembered of a file: it is neither of an encrypted notebook, of which
+    /// nothing is ever written, nor a database, whose text depends on the time zone.
+    fn is_memorable(&self, entry: &FileEntry) -> bool {
+        !self.vault.is_sealed(&entry.path) && !is_database(&entry.path)
+    }
+
+    fn remembered(&self, entry: &FileEntry) -> Option<Fact> {
+        self.is_memorable(entry).then(|| self.facts.get(FactKey::new(entry, self.links)))?
+    }
+
+    fn remember(&self, no: FileNo, fact: &Fact) {
+        // What is known of the file may have been corrected while it was read.
+        if let Ok(entry) = self.entry(no)
+            && self.is_memorable(&entry)
+        {
+            self.facts.put(FactKey::new(&entry, self.links), fact);
+        }
     }
 
     fn read_head(&self, no: FileNo, entry: &FileEntry) -> Option<Head> {
@@ -246,20 +283,13 @@ impl Engine {
         let entry = self.entry(no)?;
         let about = self.about(&[no]);
         let mtime = about[0].mtime;
-        if !self.links
-            && let Some(Fact { size: Some(size), .. }) = self.facts.get(entry.id)
-        {
+        if let Some(Fact { size: Some(size), .. }) = self.remembered(&entry) {
             return Ok(self.add(no, size, mtime, Arc::default()));
         }
         let (text, asked) = self.render(no, Some(shelf), None)?;
         let size = text.len() as u64;
-        if asked.is_empty() && !self.vault.is_sealed(&entry.path) {
-            let fact = Fact {
-                title: about[0].title.clone(),
-                updated: about[0].updated.clone(),
-                size: Some(size),
-            };
-            self.facts.put(entry.id, &fact);
+        if asked.is_empty() {
+            self.remember(no, &fact(&about[0], size));
         }
         let listed = self.add(no, size, mtime, Arc::new(asked));
         self.cache.put(u64::from(listed.no.0), text);
@@ -283,6 +313,21 @@ impl Engine {
     /// All notes of a snapshot by their names, and the names of its locked notebooks.
     pub fn all(&self, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
         links::all(self, shelf)
+    }
+
+    /// All databases of a snapshot by their names, but for those of locked notebooks.
+    pub fn sheets(&self, shelf: &Shelf) -> Vec<Shown> {
+        links::sheets(self, shelf)
+    }
+
+    /// What `assets` beside the notes of a notebook is that is not encrypted.
+    pub fn attached(&self, shelf: &Shelf, notebook: &str) -> Attached {
+        shelf.attachments(self).of(self, notebook)
+    }
+
+    /// The paths of the folders of attachments of a snapshot, but for those of encrypted notebooks.
+    pub fn asset_folders(&self, shelf: &Shelf) -> Vec<String> {
+        shelf.attachments(self).folders()
     }
 
     fn known(&self, text: TextNo) -> Option<(Arc<Asked>, u64, i64)> {
@@ -328,12 +373,13 @@ impl Engine {
         let (asked, size, _) = self.known(text).ok_or(VfsError::Stale)?;
         let (bytes, _) = self.render(file, None, Some(&asked))?;
         if bytes.len() as u64 != size {
-            // What was remembered of another run was wrong.
-            log::error!(
-                "file number {}: its Markdown has another size than was remembered",
-                file.0
-            );
-            self.table.write().texts[text.0 as usize].size = bytes.len() as u64;
+            log::warn!("file number {}: its Markdown has another size than was remembered", file.0);
+            let size = bytes.len() as u64;
+            self.table.write().texts[text.0 as usize].size = size;
+            self.remember(file, &fact(&self.about(&[file])[0], size));
+            if let Some(tell) = self.on_resize.get() {
+                tell(text);
+            }
         }
         self.cache.put(u64::from(text.0), Arc::clone(&bytes));
         Ok(bytes)
@@ -365,17 +411,28 @@ impl Engine {
         self.made.fetch_add(1, Ordering::Relaxed);
         let reading = Reading::new(self, no, &entry.path, shelf, answers);
         if is_database(&entry.path) {
-            let sheet = databases::sheet(&self.plain(no, LARGEST as u64)?, &reading);
-            let csv = sheet.map(|sheet| sheet.csv()).unwrap_or_default();
-            return Ok((csv.into_bytes().into(), reading.into_asked()));
+            let json = self.plain(no, LARGEST as u64)?;
+            let _inside = self.rendering.enter();
+            let csv = databases::sheet(&json, &reading).map(|sheet| sheet.csv());
+            return Ok((csv.unwrap_or_default().into_bytes().into(), reading.into_asked()));
         }
-        let text = match self.tree(no) {
-            Ok(Ok(tree)) => markdown::render(tree, &reading),
-            Ok(Err(e)) => Err(e),
-            Err(e) => return Err(e),
+        let json = self.json(no)?;
+        let text = {
+            let _inside = self.rendering.enter();
+            let tree = json.and_then(|json| Tree::parse(&json));
+            tree.and_then(|tree| markdown::render(tree, &reading))
         };
-        let text = text.unwrap_or_else(|why| excuse(&entry.path, &why));
+        let mut text = text.unwrap_or_else(|why| excuse(&entry.path, &why));
+        if self.is_plain_among_sealed(no, &entry) {
+            text.insert_str(0, NOT_SEALED);
+        }
         Ok((text.into_bytes().into(), reading.into_asked()))
+    }
+
+    /// Whether a note of an encrypted notebook is not encrypted: nothing says that it belongs there.
+    fn is_plain_among_sealed(&self, no: FileNo, entry: &FileEntry) -> bool {
+        self.vault.is_sealed(&entry.path)
+            && self.read(no, 1).is_ok_and(|head| head.first() == Some(&b'{'))
     }
 
     /// The tree of a note.
@@ -383,11 +440,14 @@ impl Engine {
     /// # Errors
     /// Outside: [`VfsError::Damaged`] where the file cannot be read. Inside: where it is no note.
     pub fn tree(&self, no: FileNo) -> Result<Result<Tree, NoteError>, VfsError> {
-        let entry = self.entry(no)?;
-        if entry.size > LARGEST as u64 {
-            return Ok(Err(NoteError::TooLarge));
+        Ok(self.json(no)?.and_then(|json| Tree::parse(&json)))
+    }
+
+    fn json(&self, no: FileNo) -> Result<Result<Vec<u8>, NoteError>, VfsError> {
+        match self.entry(no)?.size > LARGEST as u64 {
+            true => Ok(Err(NoteError::TooLarge)),
+            false => self.plain(no, LARGEST as u64).map(Ok),
         }
-        Ok(Tree::parse(&self.plain(no, LARGEST as u64)?))
     }
 
     /// Which blocks are in which of these notes, by the digests of their IDs.
@@ -397,7 +457,9 @@ impl Engine {
             notes.iter().filter(|no| !known.contains_key(no)).copied().collect()
         };
         let read = parallel::map(&missing, |no| -> Arc<[u64]> {
-            match self.tree(*no) {
+            let json = self.json(*no);
+            let _inside = self.indexing.enter();
+            match json.map(|json| json.and_then(|json| Tree::parse(&json))) {
                 Ok(Ok(tree)) => tree
                     .walk(ROOT)
                     .filter(|no| !tree[*no].id.is_empty())
@@ -415,6 +477,10 @@ impl Engine {
         }
         index
     }
+}
+
+fn fact(about: &About, size: u64) -> Fact {
+    Fact { title: about.title.clone(), updated: about.updated.clone(), size: Some(size) }
 }
 
 /// Whether a path is that of a database.

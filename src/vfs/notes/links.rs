@@ -68,35 +68,58 @@ pub struct Shown {
 /// All notes of a snapshot by their names, but for those of locked notebooks: of these the names of the
 /// notebooks.
 pub(super) fn all(engine: &Engine, shelf: &Shelf) -> (Vec<Shown>, Vec<String>) {
-    let (mut shown, mut locked) = (Vec::new(), Vec::new());
+    let walked = walk(engine, shelf, false);
+    (walked.notes, walked.locked)
+}
+
+/// All databases of a snapshot by their names, `.csv` included, but for those of locked notebooks.
+pub(super) fn sheets(engine: &Engine, shelf: &Shelf) -> Vec<Shown> {
+    walk(engine, shelf, true).sheets
+}
+
+#[derive(Default)]
+struct Walked {
+    notes: Vec<Shown>,
+    sheets: Vec<Shown>,
+    locked: Vec<String>,
+}
+
+fn walk(engine: &Engine, shelf: &Shelf, with_sheets: bool) -> Walked {
+    let mut walked = Walked::default();
     let mut left =
         vec![(Arc::clone(&shelf.root), Role::Snapshot, String::new(), Box::<str>::default())];
     while let Some((here, role, prefix, notebook)) = left.pop() {
         for line in &engine.dirs().get(engine, &here, role).lines {
             let path = format!("{prefix}{}", line.name);
             match line.what {
-                What::Note(note) => {
+                What::Note(note) | What::Sheet(note) => {
                     let (id, notebook) = (line.id.clone(), notebook.clone());
-                    shown.push(Shown { path, id, notebook, note });
+                    let all = match line.what {
+                        What::Note(_) => &mut walked.notes,
+                        _ => &mut walked.sheets,
+                    };
+                    all.push(Shown { path, id, notebook, note });
                 }
                 // The folder of databases has no ID.
-                What::Folder(_) if line.id.is_empty() => {}
+                What::Folder(_) if line.id.is_empty() && !with_sheets => {}
                 What::Folder(first) => {
                     if let Some(found) = here.locate(first) {
                         let own = match role {
                             Role::Snapshot => line.id.clone(),
                             _ => notebook.clone(),
                         };
-                        left.push((found.dir, Role::Notes, format!("{path}/"), own));
+                        let role = if line.id.is_empty() { Role::Sheets } else { Role::Notes };
+                        left.push((found.dir, role, format!("{path}/"), own));
                     }
                 }
-                What::Locked(_) => locked.push(line.name.to_string()),
-                What::Sheet(_) | What::Opened(_) | What::HowToUnlock => {}
+                What::Locked(_) => walked.locked.push(line.name.to_string()),
+                What::Opened(_) | What::HowToUnlock => {}
             }
         }
     }
-    shown.sort_by(|a, b| a.path.cmp(&b.path));
-    (shown, locked)
+    walked.notes.sort_by(|a, b| a.path.cmp(&b.path));
+    walked.sheets.sort_by(|a, b| a.path.cmp(&b.path));
+    walked
 }
 
 /// A name in a link.

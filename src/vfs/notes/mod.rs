@@ -3,12 +3,16 @@
 //! ```text
 //! notes/<snapshot>/<notebook>/Garden.md
 //! notes/<snapshot>/<notebook>/Garden/Tomatoes.md
-//! notes/<snapshot>/<notebook>/assets -> ../../../ids/<snapshot's ID>/assets
+//! notes/<snapshot>/<notebook>/assets -> ../../../ids/<snapshot's ID>/assets, or a folder: see `assets`
 //! ```
 
+mod assets;
+mod assets_view;
 pub mod dirs;
 pub mod engine;
 pub mod facts;
+mod gate;
+mod kept;
 mod library;
 mod links;
 pub mod shelf;
@@ -16,16 +20,28 @@ mod text_cache;
 mod unlock;
 mod view;
 
+pub use assets::{ASSETS, Attached, Attachment};
 pub use engine::Engine;
-pub use facts::{Fact, Facts, Forgetful};
+pub use facts::{Fact, FactKey, Facts, Forgetful};
+pub use kept::KeptFacts;
 pub use links::Shown;
 pub use shelf::Shelf;
 pub use unlock::{UnlockError, unlock};
 pub use view::{NotesView, Place};
 
+use std::path::Path;
 use std::sync::Arc;
 
+use crate::repo::Repository;
 use crate::siyuan::notes::crypt::Vault;
+
+/// What is remembered of a repository's notes between runs: what is kept in this folder, or nothing.
+pub fn facts_in(folder: Option<&Path>, repo: &Arc<Repository>) -> Arc<dyn Facts> {
+    match folder {
+        Some(folder) => Arc::new(KeptFacts::new(folder, Arc::clone(repo))),
+        None => Arc::new(Forgetful),
+    }
+}
 
 /// How notes are shown.
 pub struct NotesOptions {

@@ -7,6 +7,8 @@ use crate::repo::{File, FileNo};
 use crate::siyuan::notes::text::is_id;
 
 use super::super::tree::{Child, Dir};
+use super::assets::Attachments;
+use super::dirs;
 use super::engine::Engine;
 
 /// See the module's documentation.
@@ -15,12 +17,13 @@ pub struct Shelf {
     /// The snapshot's folders.
     pub root: Arc<Dir>,
     blocks: OnceLock<HashMap<u64, FileNo>>,
+    attachments: OnceLock<Attachments>,
 }
 
 impl Shelf {
     /// The shelf of a snapshot's folders.
     pub fn new(root: Arc<Dir>) -> Self {
-        Self { root, blocks: OnceLock::new() }
+        Self { root, blocks: OnceLock::new(), attachments: OnceLock::new() }
     }
 
     /// The file at a path.
@@ -43,17 +46,28 @@ impl Shelf {
         })
     }
 
-    /// All its notes.
-    pub fn notes(&self, files: &[File]) -> Vec<FileNo> {
-        let mut notes = Vec::new();
+    /// Its folders of attachments.
+    pub(super) fn attachments(&self, engine: &Engine) -> &Attachments {
+        self.attachments.get_or_init(|| Attachments::new(engine, &self.root))
+    }
+
+    /// All its notes, but for those of notebooks that are locked.
+    fn notes(&self, engine: &Engine) -> Vec<FileNo> {
         let mut left: Vec<Arc<Dir>> = Vec::new();
-        for i in 0..self.root.len() {
-            if let Some(Child::Dir(dir, _)) = self.root.child(i)
-                && is_id(self.root.name(i, files))
-            {
+        for notebook in self.boxes(engine) {
+            let found =
+                engine.repo().catalog().with_files(|files| self.root.walk(&notebook, files));
+            let Some(Child::Dir(dir, _)) = found else { continue };
+            // One of its files may be plain all the same: nothing else may show it.
+            if engine.vault().has(&notebook) || !dirs::notebook(engine, &dir).encrypted {
                 left.push(dir);
             }
         }
+        engine.repo().catalog().with_files(|files| Self::notes_in(left, files))
+    }
+
+    fn notes_in(mut left: Vec<Arc<Dir>>, files: &[File]) -> Vec<FileNo> {
+        let mut notes = Vec::new();
         while let Some(dir) = left.pop() {
             for i in 0..dir.len() {
                 let name = dir.name(i, files);
@@ -69,10 +83,7 @@ impl Shelf {
 
     /// The note that holds a block. The first question reads all notes, unless it is for a note.
     pub(super) fn note_of(&self, engine: &Engine, block: &str) -> Option<FileNo> {
-        let blocks = self.blocks.get_or_init(|| {
-            let notes = engine.repo().catalog().with_files(|files| self.notes(files));
-            engine.index_blocks(&notes)
-        });
+        let blocks = self.blocks.get_or_init(|| engine.index_blocks(&self.notes(engine)));
         blocks.get(&hash(block)).copied()
     }
 }

@@ -13,17 +13,16 @@ use crate::siyuan::notes::text::is_id;
 use super::super::VfsError;
 use super::super::attr::{Attr, Entry, Item, Kind, Lifetime};
 use super::super::ino;
-use super::super::tree::{Child, Dir};
+use super::super::tree::Dir;
+use super::assets::ASSETS;
 use super::dirs::{LOCKED, Line, NoteDir, Role, STORAGE, What};
 use super::engine::{Engine, Text, TextNo};
 use super::shelf::{Shelf, note_id};
 
-/// The name of the link to attachments.
-const ASSETS: &str = "assets";
 /// Notes whose texts are made at a time for a listing.
 const AT_ONCE: usize = 256;
 /// Offset of the first line after `.` and `..`.
-const FIRST: u64 = 2;
+pub(super) const FIRST: u64 = 2;
 /// Records that are read to find out whether a repository holds notes, before all of a snapshot is.
 const SAMPLE: usize = 256;
 /// Largest attachment of an encrypted notebook that is decrypted, bytes: it has to be done at once.
@@ -53,10 +52,10 @@ pub struct NotesView {
 }
 
 /// A folder of notes that was found.
-struct Found {
-    dir: Arc<NoteDir>,
-    role: Role,
-    trail: Vec<(Box<str>, Arc<Dir>)>,
+pub(super) struct Found {
+    pub dir: Arc<NoteDir>,
+    pub role: Role,
+    pub trail: Vec<(Box<str>, Arc<Dir>)>,
 }
 
 impl NotesView {
@@ -108,7 +107,7 @@ impl NotesView {
         Arc::clone(shelf)
     }
 
-    fn found(&self, place: Place<'_>, nth: u32) -> Result<Found, VfsError> {
+    pub(super) fn found(&self, place: Place<'_>, nth: u32) -> Result<Found, VfsError> {
         let trail = place.root.trail(nth).ok_or(VfsError::Stale)?;
         let notebooks = || self.engine.dirs().get(&self.engine, place.root, Role::Snapshot);
         let role = match &trail[..] {
@@ -239,66 +238,6 @@ impl NotesView {
         Ok(self.engine.entry(no)?.updated)
     }
 
-    /// The link to the attachments, or their folder where they had to be decrypted.
-    fn assets_entry(&self, place: Place<'_>, nth: u32, found: &Found) -> Option<Entry> {
-        if found.role != Role::Notes {
-            return None;
-        }
-        let (notebook, dir) = found.trail.get(1)?;
-        if found.trail.len() == 2 && self.engine.vault().has(notebook) {
-            let first = self.subfolder(dir, ASSETS)?;
-            let attr = dir_attr(ino::folder(place.slot, nth + first), dir.newest());
-            return Some(forever(attr));
-        }
-        let target = self.assets_target(place, found)?;
-        let ino = ino::assets(place.slot, nth);
-        let newest = found.trail.last().map_or(0, |(_, dir)| dir.newest());
-        let attr = Attr { kind: Kind::Symlink, ..file_attr(ino, target.len() as u64, newest) };
-        Some(forever(attr))
-    }
-
-    fn subfolder(&self, dir: &Arc<Dir>, name: &str) -> Option<u32> {
-        self.engine.repo().catalog().with_files(|files| {
-            match dir.child(dir.find(name, files)?)? {
-                Child::Dir(_, first) => Some(first),
-                Child::File(_) => None,
-            }
-        })
-    }
-
-    /// Where the link to attachments in a folder leads: to those of the snapshot, else of the notebook.
-    fn assets_target(&self, place: Place<'_>, found: &Found) -> Option<String> {
-        let (notebook, dir) = found.trail.get(1)?;
-        if self.engine.vault().has(notebook) {
-            self.subfolder(dir, ASSETS)?;
-            return Some(format!("{}{ASSETS}", "../".repeat(found.trail.len() - 2)));
-        }
-        let up = "../".repeat(place.depth + found.trail.len());
-        if self.subfolder(place.root, ASSETS).is_some() {
-            return Some(format!("{up}ids/{}/{ASSETS}", place.id));
-        }
-        self.subfolder(dir, ASSETS)?;
-        Some(format!("{up}ids/{}/{notebook}/{ASSETS}", place.id))
-    }
-
-    /// The target of the link to attachments in a folder.
-    ///
-    /// # Errors
-    /// [`VfsError::Stale`].
-    pub fn readlink(&self, place: Place<'_>, nth: u32) -> Result<String, VfsError> {
-        let found = self.found(place, nth)?;
-        self.assets_target(place, &found).ok_or(VfsError::Stale)
-    }
-
-    /// The attributes of the link to attachments in a folder.
-    ///
-    /// # Errors
-    /// [`VfsError::Stale`].
-    pub fn link_attr(&self, place: Place<'_>, nth: u32) -> Result<Attr, VfsError> {
-        let found = self.found(place, nth)?;
-        self.assets_entry(place, nth, &found).map(|entry| entry.attr).ok_or(VfsError::Stale)
-    }
-
     /// The attributes of a text.
     ///
     /// # Errors
@@ -371,15 +310,15 @@ fn part(bytes: &[u8], offset: u64, len: usize) -> Bytes {
     Bytes::Joined(bytes[from..to].to_vec())
 }
 
-fn forever(attr: Attr) -> Entry {
+pub(super) fn forever(attr: Attr) -> Entry {
     Entry { attr, name_lifetime: Lifetime::Forever, attr_lifetime: Lifetime::Forever }
 }
 
-fn dir_attr(ino: u64, newest: i64) -> Attr {
+pub(super) fn dir_attr(ino: u64, newest: i64) -> Attr {
     Attr { kind: Kind::Dir, ..file_attr(ino, 0, newest) }
 }
 
-fn file_attr(ino: u64, size: u64, mtime_ms: i64) -> Attr {
+pub(super) fn file_attr(ino: u64, size: u64, mtime_ms: i64) -> Attr {
     Attr { ino, kind: Kind::File, size, mtime_ns: i128::from(mtime_ms) * 1_000_000 }
 }
 

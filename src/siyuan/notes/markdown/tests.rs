@@ -336,8 +336,78 @@ fn tree() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(6, 60, 5, |inner| prop::collection::vec(inner, 0..5).prop_flat_map(node))
 }
 
+const KEYS: &[&str] = &[
+    "ID",
+    "Type",
+    "Spec",
+    "Data",
+    "Children",
+    "Properties",
+    "title",
+    "updated",
+    "ListData",
+    "Marker",
+    "Typ",
+    "HeadingLevel",
+    "TextMarkType",
+    "TextMarkTextContent",
+    "TableCellAlign",
+    "CodeBlockInfo",
+    "keyValues",
+    "views",
+    "table",
+    "columns",
+    "values",
+];
+
+/// Any JSON at all, with the keys that mean something at any place.
+fn any_json() -> impl Strategy<Value = Value> {
+    let kind = prop::sample::select(KINDS).prop_map(|kind| format!("Node{kind}").into());
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        word().prop_map(Value::from),
+        kind,
+    ];
+    leaf.prop_recursive(6, 80, 8, |inner| {
+        let members = (prop::sample::select(KEYS), inner.clone());
+        prop_oneof![
+            prop::collection::vec(inner, 0..6).prop_map(Value::from),
+            prop::collection::vec(members, 0..8)
+                .prop_map(|all| all.into_iter().map(|(k, v)| (k.to_owned(), v)).collect()),
+        ]
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn any_json_is_rendered_or_refused(children in any_json(), properties in any_json()) {
+        let note = json!({"ID": "20260101000000-aaaaaaa", "Type": "NodeDocument",
+            "Properties": properties, "Children": children});
+        for json in [&note, &children] {
+            let bytes = json.to_string().into_bytes();
+            let _ = super::super::Head::parse(&bytes);
+            let _ = super::super::Notebook::parse(&bytes);
+            let sheet = super::super::databases::sheet(&bytes, &Nothing);
+            prop_assert!(sheet.is_none_or(|sheet| sheet.csv().len() <= LARGEST));
+            let Ok(tree) = Tree::parse(&bytes) else { continue };
+            // No more nodes than braces, and a few that rendering adds: memory is bounded by the file.
+            prop_assert!(tree.len() <= bytes.len());
+            let mirror = Mirror(std::sync::Arc::new(tree.clone()));
+            for library in [&Nothing as &dyn Library, &mirror] {
+                match render(tree.clone(), library) {
+                    Ok(text) => prop_assert!(text.len() <= LARGEST),
+                    Err(error) => prop_assert!(
+                        matches!(error, NoteError::TooLarge | NoteError::TooMuchMarkdown)
+                    ),
+                }
+            }
+        }
+    }
 
     #[test]
     fn any_tree_renders(mut note in tree(), spec in 0..4u32) {
