@@ -177,7 +177,7 @@ impl Repository {
     /// The numbers of a few files of a snapshot, `index` being its own with these files alone. Those that
     /// are not known yet are read; damaged ones are logged.
     pub fn some_files(&self, index: &Index) -> Vec<FileNo> {
-        let files = self.core.catalog.load(&self.core.objects, index, None, || None);
+        let files = self.core.catalog.load(&self.core.objects, index, None, self.watch.losses(), || None);
         self.tell_of_lost(index.id, &files);
         files
     }
