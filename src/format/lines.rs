@@ -12,6 +12,8 @@ const BEGIN: &[u8] = b"\"files\":[";
 const LINE: usize = 42;
 /// Lines that are looked at to find out whether some were added or taken away.
 const NEAR: usize = 16;
+/// Lines that are compared at once, as long as they are alike.
+const MANY: usize = 64;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -29,16 +31,20 @@ impl Lines {
     /// As [`Index::decode`].
     pub fn read(bytes: &[u8], expected: IndexId) -> Result<Option<(Index, Self)>, FormatError> {
         let json = zst::decompress(bytes, MAX_INDEX)?;
-        let Some(list) = list(&json) else { return Ok(None) };
+        let Some((list, len)) = list(&json) else { return Ok(None) };
         let around = [&json[..list.start], &json[list.end..]].concat();
         let index: Index =
             serde_json::from_slice(&around).map_err(|e| FormatError::Undecodable(e.to_string()))?;
         if index.id != expected {
             return Err(FormatError::WrongIdentity(index.id.to_string()));
         }
-        let len = (list.len() + 1) / (LINE + 1);
-        let are_parted = (1..len).all(|n| json[list.start + n * (LINE + 1) - 1] == b',');
-        Ok(are_parted.then_some((index, Self { begin: list.start, len, json })))
+        Ok(Some((index, Self { begin: list.start, len, json })))
+    }
+
+    /// Many lines from this one on, if there are so many.
+    fn many(&self, n: usize) -> Option<&[u8]> {
+        let begin = self.begin + n * (LINE + 1);
+        (n + MANY < self.len).then(|| &self.json[begin..begin + MANY * (LINE + 1)])
     }
 
     fn line(&self, n: usize) -> Option<&[u8]> {
@@ -62,6 +68,12 @@ impl Lines {
         let mut new = Vec::new();
         let (mut here, mut there) = (0, 0);
         while let Some(line) = self.line(here) {
+            if let Some(many) = self.many(here)
+                && other.many(there) == Some(many)
+            {
+                (here, there) = (here + MANY, there + MANY);
+                continue;
+            }
             if other.line(there) == Some(line) {
                 (here, there) = (here + 1, there + 1);
                 continue;
@@ -81,11 +93,21 @@ impl Lines {
     }
 }
 
-/// Where the lines of the list are.
-fn list(json: &[u8]) -> Option<Range<usize>> {
+/// Where the lines of the list are, and how many.
+fn list(json: &[u8]) -> Option<(Range<usize>, usize)> {
     let begin = json.windows(BEGIN.len()).position(|part| part == BEGIN)? + BEGIN.len();
-    let len = json[begin..].iter().position(|byte| *byte == b']')?;
-    (len == 0 || (len + 1).is_multiple_of(LINE + 1)).then_some(begin..begin + len)
+    if json.get(begin) == Some(&b']') {
+        return Some((begin..begin, 0));
+    }
+    for len in 1.. {
+        let end = begin + len * (LINE + 1) - 1;
+        match json.get(end)? {
+            b',' => {}
+            b']' => return Some((begin..end, len)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -56,13 +56,14 @@ pub(super) struct Attachments {
     merged: Mutex<HashMap<Box<str>, Arc<[Attachment]>>>,
 }
 
+/// A folder of a snapshot.
 #[derive(Debug)]
 struct Source {
     /// Its place in the walk through the snapshot.
     nth: u32,
     path: String,
     dir: Arc<Dir>,
-    /// The notebook that it lies in, if it is not the data folder's.
+    /// The notebook that it lies in, if any.
     notebook: Option<Box<str>>,
 }
 
@@ -70,26 +71,30 @@ impl Attachments {
     /// Finds them.
     pub fn new(engine: &Engine, root: &Arc<Dir>) -> Self {
         let mut sources = Vec::new();
-        let mut left: Vec<(Arc<Dir>, u32, String, Option<Box<str>>)> =
-            vec![(Arc::clone(root), 0, String::new(), None)];
-        while let Some((dir, nth, path, notebook)) = left.pop() {
-            let is_notebook = notebook.is_some() && !path.contains('/');
-            if is_notebook && dirs::notebook(engine, &dir).encrypted {
+        // Folders of notes, and the snapshot itself.
+        let root = Source { nth: 0, path: String::new(), dir: Arc::clone(root), notebook: None };
+        let mut left = vec![root];
+        while let Some(here) = left.pop() {
+            let is_notebook = here.notebook.is_some() && !here.path.contains('/');
+            if is_notebook && dirs::notebook(engine, &here.dir).encrypted {
                 continue;
             }
             let below = left.len();
             engine.repo().catalog().with_files(|files| {
-                for i in 0..dir.len() {
-                    let Some(Child::Dir(sub, first)) = dir.child(i) else { continue };
-                    let name = dir.name(i, files);
-                    let path = if path.is_empty() { name.into() } else { format!("{path}/{name}") };
-                    let nth = nth + first;
+                for i in 0..here.dir.len() {
+                    let Some(Child::Dir(dir, first)) = here.dir.child(i) else { continue };
+                    let name = here.dir.name(i, files);
+                    let path = match here.path.is_empty() {
+                        true => name.to_owned(),
+                        false => format!("{}/{name}", here.path),
+                    };
+                    let nth = here.nth + first;
                     if name == ASSETS {
-                        let notebook = notebook.clone();
-                        sources.push(Source { nth, path, dir: sub, notebook });
+                        let notebook = here.notebook.clone();
+                        sources.push(Source { nth, path, dir, notebook });
                     } else if is_id(name) {
-                        let own = notebook.clone().unwrap_or_else(|| name.into());
-                        left.push((sub, nth, path, Some(own)));
+                        let notebook = Some(here.notebook.clone().unwrap_or_else(|| name.into()));
+                        left.push(Source { nth, path, dir, notebook });
                     }
                 }
             });

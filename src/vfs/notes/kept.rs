@@ -118,7 +118,7 @@ impl Drop for KeptFacts {
 impl Inner {
     fn read(&self) -> Vec<(FactKey, Fact)> {
         let plain = disposable::read(&self.file, self.repo.objects().cipher(), LARGEST);
-        plain.and_then(|plain| decode(&plain, &self.owner)).unwrap_or_else(Vec::new)
+        plain.and_then(|plain| decode(&plain, &self.owner)).unwrap_or_default()
     }
 
     /// The state, with what the file has.
