@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{FileId, FormatError, Id, Index, IndexId, MAX_INDEX, zst};
+use super::{FileId, FormatError, Id, Index, IndexId, zst};
 
 /// How a list begins. A quotation mark within a text has a backslash before it, so this stands nowhere
 /// else.
@@ -30,7 +30,7 @@ impl Lines {
     /// # Errors
     /// As [`Index::decode`].
     pub fn read(bytes: &[u8], expected: IndexId) -> Result<Option<(Index, Self)>, FormatError> {
-        let json = zst::decompress(bytes, MAX_INDEX)?;
+        let json = zst::decompress(bytes, Index::most_len(bytes.len()))?;
         let Some((list, len)) = list(&json) else { return Ok(None) };
         let around = [&json[..list.start], &json[list.end..]].concat();
         let index: Index =

@@ -31,7 +31,7 @@ pub use reader::{Bytes, ReadError};
 pub use room::{Room, Taken};
 pub use snapshots::{Damaged, Snapshot, Snapshots};
 
-use crate::format::{Index, IndexId, Lines, MAX_INDEX, layout};
+use crate::format::{Index, IndexId, layout};
 use crate::store::{Store, StoreError, refs};
 
 use readahead::ReadAhead;
@@ -167,17 +167,11 @@ impl Repository {
         });
     }
 
-    /// A snapshot's index with its list as it is stored, for who reads many of them. `None` where that
-    /// cannot be had: [`Self::load`] says why, or gives it otherwise.
-    pub fn lines(&self, id: IndexId) -> Option<(Index, Lines)> {
-        let bytes = self.store().get(&layout::index(id), MAX_INDEX as u64).ok()?;
-        Lines::read(&bytes, id).ok().flatten()
-    }
-
     /// The numbers of a few files of a snapshot, `index` being its own with these files alone. Those that
     /// are not known yet are read; damaged ones are logged.
     pub fn some_files(&self, index: &Index) -> Vec<FileNo> {
-        let files = self.core.catalog.load(&self.core.objects, index, None, self.watch.losses(), || None);
+        let files =
+            self.core.catalog.load(&self.core.objects, index, None, self.watch.losses(), || None);
         self.tell_of_lost(index.id, &files);
         files
     }

@@ -11,8 +11,8 @@ use crate::format::index::HEAD_LEN;
 use crate::format::latest::FullLatest;
 use crate::format::seal::{PROBE_LEN, TAG_LEN};
 use crate::format::{
-    ChunkId, Cipher, FileId, FileRecord, FormatError, Id, Index, IndexHead, IndexId, MAX_CHUNK,
-    MAX_INDEX, MAX_RECORD, layout,
+    ChunkId, Cipher, FileId, FileRecord, FormatError, Id, Index, IndexHead, IndexId, Lines,
+    MAX_CHUNK, MAX_INDEX, MAX_RECORD, layout,
 };
 use crate::store::{Store, StoreError, StoreProblem};
 
@@ -149,6 +149,15 @@ impl Objects {
         let _room =
             self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
+    }
+
+    /// A snapshot with its list as it is stored, for who reads many of them. `None` where that cannot be
+    /// had: [`Self::index`] says why, or gives it otherwise.
+    pub fn lines(&self, id: IndexId) -> Option<(Index, Lines)> {
+        let bytes = self.store.get(&layout::index(id), sealed_limit(MAX_INDEX)).ok()?;
+        let _room =
+            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
+        Lines::read(&bytes, id).ok().flatten()
     }
 
     /// For something that says that it expands to `stated` bytes, has `len` as it is, and may expand to

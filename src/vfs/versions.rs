@@ -75,7 +75,7 @@ impl All {
         // The list of a newer snapshot, all of which has been seen.
         let mut newer: Option<Lines> = None;
         for (batch, first) in ids.chunks(AT_ONCE).zip((0..).step_by(AT_ONCE)) {
-            let read = parallel::map(batch, |id| repo.lines(*id));
+            let read = parallel::map(batch, |id| repo.objects().lines(*id));
             for ((read, id), snapshot) in read.into_iter().zip(batch).zip(first..) {
                 let (index, lines) = read.unzip();
                 let beside = lines.as_ref().zip(newer.as_ref());
