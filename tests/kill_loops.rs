@@ -251,16 +251,7 @@ fn restores_in_place() {
         let found = files(&data);
         let missing: Vec<_> =
             expected.iter().filter(|(path, file)| found.get(*path) != Some(file)).collect();
-        // Killed between the new rules and the last removal, the next run goes by the rules that it
-        // finds: what they ignore stays.
-        let has_rules = killed.is_some() && expected.contains_key(".siyuan/syncignore");
-        let stays = |path: &str| {
-            has_rules
-                && before.contains_key(path)
-                && (path.starts_with("deep/") || path.ends_with(".bin"))
-        };
-        let more: Vec<_> =
-            found.keys().filter(|path| !expected.contains_key(*path) && !stays(path)).collect();
+        let more: Vec<_> = found.keys().filter(|path| !expected.contains_key(*path)).collect();
         assert!(
             missing.is_empty() && more.is_empty(),
             "the next run restores the rest and nothing else is left: {:?} are missing, {more:?} are left",

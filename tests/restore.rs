@@ -753,6 +753,45 @@ fn in_place_what_siyuan_keeps_stays() {
     assert_eq!(again, Report { equal: 3, ..Report::default() });
 }
 
+/// Sees at each step that rules that ignore `old` do not come before it has gone.
+struct Rules<'a>(&'a std::path::Path);
+
+impl Monitor for Rules<'_> {
+    fn stopped(&self) -> bool {
+        let new =
+            std::fs::read(self.0.join(".siyuan/syncignore")).is_ok_and(|rules| rules == b"/old/\n");
+        assert!(!new || !self.0.join("old").exists(), "the new rules would keep what is to go");
+        false
+    }
+}
+
+#[test]
+fn in_place_the_rules_change_last() {
+    let maker = Maker::new(Store::memory());
+    let all = maker.snapshot(1, &[maker.file("/old/a", 5_000, b"x", 100)]);
+    let files = [
+        maker.file("/b", 5_000, b"y", 100),
+        maker.file("/.siyuan/syncignore", 5_000, b"/old/\n", 100),
+    ];
+    let ruled = maker.snapshot(2, &files);
+    let repo = maker.open();
+    let (_dir, workspace) = workspace();
+    let data = workspace.data();
+    for (id, count) in [(all, 1), (ruled, 2)] {
+        let wanted = [Wanted::all(id)];
+        let restored = revu::ops::restore::in_place(
+            &repo,
+            &wanted,
+            &workspace,
+            |_| true,
+            || Ok(()),
+            &Rules(&data),
+        );
+        assert_eq!(restored.unwrap().created, count);
+        assert_eq!(on_disk(&data).len() as u64, count);
+    }
+}
+
 #[test]
 fn in_place_is_refused_while_siyuan_runs() {
     let maker = Maker::new(Store::memory());

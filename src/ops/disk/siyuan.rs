@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::ops::paths;
 use crate::siyuan::IgnoreRules;
-use crate::siyuan::ignore::{IgnoreError, enter_folder, take_file};
+use crate::siyuan::ignore::{IgnoreError, SYNCIGNORE, enter_folder, take_file};
 
 use super::Rules;
 
@@ -48,5 +48,9 @@ impl Rules for SiyuanRules {
 
     fn stays(&self, folder: &str) -> bool {
         folder.split('/').any(|part| STAY.contains(&part))
+    }
+
+    fn come_from(&self, file: &str) -> bool {
+        file == SYNCIGNORE
     }
 }

@@ -17,6 +17,11 @@ pub trait Rules: Sync {
     fn takes(&self, file: &str) -> bool;
     /// Whether this folder stays where a restore has emptied it.
     fn stays(&self, folder: &str) -> bool;
+    /// Whether the rules are read from this file. A restore changes it when all else is done: until then
+    /// one that was killed is taken up again under the same rules.
+    fn come_from(&self, _file: &str) -> bool {
+        false
+    }
 }
 
 /// Every regular file counts, no emptied folder stays.

@@ -80,6 +80,9 @@ impl Rules for WithLeftovers {
     fn stays(&self, folder: &str) -> bool {
         self.0.stays(folder)
     }
+    fn come_from(&self, file: &str) -> bool {
+        self.0.come_from(file)
+    }
 }
 
 /// The second plan's problems are those of the first, which were told.

@@ -15,7 +15,7 @@ use crate::ops::{Monitor, Unit, paths};
 use crate::repo::parallel;
 
 use super::plan::{Plan, Planned};
-use super::{Action, Problem, Report, RestoreError, remove};
+use super::{Action, Problem, Report, RestoreError, Step, remove};
 
 /// Files that share one wait for the disk, at the most. Measured on 158,000 small files: a `syncfs`
 /// for each 16,384 costs little beside the writing itself.
@@ -52,16 +52,30 @@ impl Plan<'_> {
         }
         self.target.make()?;
         remove::remove(&self.target, &self.options, &self.obstacles, monitor, &mut report);
-        let writer = Writer::new(&self, monitor);
+        self.obstacles.clear();
+        let rules = self.options.rules;
+        let last = |step: &Step| rules.come_from(&step.path);
+        let files = self.files.extract_if(.., |file| last(&file.step)).collect();
+        let extras = self.extras.extract_if(.., |step| last(step)).collect();
+        self.write(monitor, &mut report)?;
+        (self.files, self.extras) = (files, extras);
+        if !self.is_empty() {
+            self.write(monitor, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    /// Writes the files and removes what goes.
+    fn write(&self, monitor: &dyn Monitor, report: &mut Report) -> Result<(), RestoreError> {
+        let writer = Writer::new(self, monitor);
         writer.run();
-        writer.finish(&mut report)?;
-        remove::remove(&self.target, &self.options, &self.extras, monitor, &mut report);
+        writer.finish(report)?;
+        remove::remove(&self.target, &self.options, &self.extras, monitor, report);
         if monitor.stopped() {
             return Err(writer.stopped());
         }
         // The names, times and removals of the last group.
-        self.target.root().and_then(Dir::sync).map_err(|e| self.target.failed(e))?;
-        Ok(report)
+        self.target.root().and_then(Dir::sync).map_err(|e| self.target.failed(e))
     }
 }
 

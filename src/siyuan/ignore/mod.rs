@@ -25,7 +25,7 @@ use regex_syntax::hir::Hir;
 pub use builtin::{enter_folder, take_file};
 
 /// Where the user's rules are, within the data folder.
-const SYNCIGNORE: &str = ".siyuan/syncignore";
+pub const SYNCIGNORE: &str = ".siyuan/syncignore";
 /// The largest file of rules that is read, bytes. Rules are written by hand.
 const LARGEST_FILE: u64 = 16 << 20;
 /// A rule that matches no shorter path than this, bytes, matches none: Linux takes paths of 4 KiB.
