@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
-use common::{Maker, noise};
+use common::{End, Maker, noise};
 use revu::format::{FileRecord, IndexId, layout};
 use revu::repo::{File, Options, Repository};
 use revu::store::Store;
@@ -183,18 +183,12 @@ fn nobody_gets_what_is_not_his() {
     let vfs = Vfs::new(Arc::clone(&repo), VfsOptions::default()).unwrap();
     let mut n = 4;
     std::thread::scope(|scope| {
-        /// Also where somebody panics.
-        struct End<'a>(&'a World);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.ends.store(true, Ordering::Relaxed);
-            }
-        }
-        let _end = End(&world);
+        // Also where somebody panics.
+        let _end = End(&world.ends);
         for seed in 1..7u64 {
             let (world, repo, vfs) = (&world, &repo, &vfs);
             scope.spawn(move || {
-                let _end = End(world);
+                let _end = End(&world.ends);
                 reader(world, repo, vfs, seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
             });
         }

@@ -14,7 +14,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Maker, noise};
+use common::{End, Maker, noise};
 use mount_support::{Place, Spec, wanted};
 use revu::format::{FileRecord, IndexId, layout};
 use revu::store::Store;
@@ -325,14 +325,8 @@ fn several_read_while_siyuan_writes_and_purges() {
     let mount = place.mount(&Spec::new(&repo, &key, &place.path("mount")));
     let mut purges = 0;
     std::thread::scope(|scope| {
-        /// Also where the writer panics.
-        struct End<'a>(&'a World);
-        impl Drop for End<'_> {
-            fn drop(&mut self) {
-                self.0.ends.store(true, Ordering::Relaxed);
-            }
-        }
-        let _end = End(&world);
+        // Also where the writer panics.
+        let _end = End(&world.ends);
         for n in 1..5u64 {
             let (world, point) = (&world, &mount.point);
             scope.spawn(move || reader(world, point, n.wrapping_mul(0x9e37_79b9_7f4a_7c15)));

@@ -12,7 +12,7 @@ use crate::format::IndexId;
 use crate::ops::Monitor;
 use crate::ops::check::{self, Capped, Finding, Options, ReadData, Repair, Report};
 use crate::repo::{self, Repository};
-use crate::siyuan::workspace::is_repository;
+use crate::siyuan::workspace::{REPOSITORY, is_repository};
 use crate::store::Store;
 use crate::store::lock::{Kind, Lock};
 use crate::ui::{Style, size, text};
@@ -157,7 +157,7 @@ fn open(
 
 /// A workspace may be named where its repository is meant, as with --repo.
 fn beside(folder: &Path) -> PathBuf {
-    let inside = folder.join("repo");
+    let inside = folder.join(REPOSITORY);
     if !is_repository(folder) && is_repository(&inside) { inside } else { folder.to_owned() }
 }
 

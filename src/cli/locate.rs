@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::format::{RepoKey, layout, own};
 use crate::repo::OpenError;
-use crate::siyuan::workspace::is_repository;
+use crate::siyuan::workspace::{REPOSITORY, is_repository};
 use crate::siyuan::{Conf, ConfError, Place, Workspace};
 
 use super::args::Global;
@@ -159,7 +159,7 @@ fn named_workspace(folder: &Path) -> Result<Located, Failure> {
         return Located::of(workspace);
     }
     // One whose configuration was lost: the key comes from elsewhere.
-    let repo = folder.join("repo");
+    let repo = folder.join(REPOSITORY);
     if is_repository(&repo) {
         return Ok(Located { repo, workspace: None });
     }

@@ -3,14 +3,12 @@
 use zeroize::Zeroizing;
 
 use crate::format::layout;
+use crate::siyuan::workspace::REPOSITORY;
 use crate::store::{Address, Credentials, Store};
 
 use super::context::Context;
 use super::env::{Environment, Secret};
 use super::error::{Failure, NO_REPOSITORY, failure, usage};
-
-/// Where a workspace keeps its repository; servers that SiYuan syncs with have it by that name too.
-const INSIDE: &str = "repo";
 
 /// The repository at an address, or in the folder `repo` there.
 ///
@@ -21,7 +19,7 @@ pub fn open(address: &Address, context: &Context) -> Result<Store, Failure> {
         log::warn!("{address} is not encrypted on the way: others may see the password");
     }
     let who = credentials(address, &context.environment)?;
-    for place in [address, &address.join(INSIDE)] {
+    for place in [address, &address.join(REPOSITORY)] {
         let store = Store::remote(place, &who)?;
         let there = store.list("")?;
         let has = |name: &str| there.iter().any(|listed| listed.is_folder && listed.name == name);

@@ -142,22 +142,26 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn index(&self, id: IndexId) -> Result<Index, ObjectError> {
-        let bytes = self
-            .store
-            .get(&layout::index(id), sealed_limit(MAX_INDEX))
-            .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
-        let _room =
-            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
+        let (bytes, _room) = self.index_bytes(id)?;
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
     }
 
     /// A snapshot with its list as it is stored, for who reads many of them. `None` where that cannot be
     /// had: [`Self::index`] says why, or gives it otherwise.
     pub fn lines(&self, id: IndexId) -> Option<(Index, Lines)> {
-        let bytes = self.store.get(&layout::index(id), sealed_limit(MAX_INDEX)).ok()?;
-        let _room =
-            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
+        let (bytes, _room) = self.index_bytes(id).ok()?;
         Lines::read(&bytes, id).ok().flatten()
+    }
+
+    /// An index as it is stored, with room for what it expands to.
+    fn index_bytes(&self, id: IndexId) -> Result<(Vec<u8>, Taken<'_>), ObjectError> {
+        let bytes = self
+            .store
+            .get(&layout::index(id), sealed_limit(MAX_INDEX))
+            .map_err(|e| self.error(ObjectKind::Index, id.0, e))?;
+        let room =
+            self.room_for(Index::stated_len(&bytes), bytes.len(), Index::most_len(bytes.len()));
+        Ok((bytes, room))
     }
 
     /// For something that says that it expands to `stated` bytes, has `len` as it is, and may expand to

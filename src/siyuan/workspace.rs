@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::format::layout;
 
-/// The name of the repository's folder in a workspace.
-const REPO: &str = "repo";
+/// The name of the repository's folder in a workspace. Servers that SiYuan syncs with have it by that name too.
+pub const REPOSITORY: &str = "repo";
 
 /// A workspace folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ impl Workspace {
 
     /// The folder of the repository.
     pub fn repository(&self) -> PathBuf {
-        self.root.join(REPO)
+        self.root.join(REPOSITORY)
     }
 
     /// The configuration, see [`Conf`](super::Conf).
@@ -107,7 +107,7 @@ impl Place {
             if !is_repository(folder) {
                 return None;
             }
-            let above = folder.parent().filter(|_| folder.file_name() == Some(REPO.as_ref()));
+            let above = folder.parent().filter(|_| folder.file_name() == Some(REPOSITORY.as_ref()));
             let workspace = above.and_then(Workspace::at).map(Self::Workspace);
             Some(workspace.unwrap_or_else(|| Self::Repository(folder.into())))
         })

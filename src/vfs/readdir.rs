@@ -164,9 +164,9 @@ impl Vfs {
         take: &mut dyn FnMut(Item<'_>) -> bool,
     ) -> Result<(), VfsError> {
         let lines = [(".", ino, 0), ("..", ino::folder(slot, nth), 1)];
-        for (name, ino, at) in lines {
+        for (name, ino, at) in lines.into_iter().filter(|&(_, _, at)| offset <= at) {
             let entry = forever(self.getattr(ino)?.0);
-            if offset <= at && !take(Item { name: name.as_bytes(), entry, next: at + 1 }) {
+            if !take(Item { name: name.as_bytes(), entry, next: at + 1 }) {
                 return Ok(());
             }
         }

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use revu::format::{
     ChunkId, Cipher, FileId, FileRecord, Id, Index, IndexId, RepoKey, latest::FullLatest, layout,
@@ -48,6 +49,15 @@ impl Case {
                 (entry.file_name().into_string().unwrap(), id.trim().parse().unwrap())
             })
             .collect()
+    }
+}
+
+/// Says at its own end, also in a panic, that everybody is to end: a scope waits for its threads.
+pub struct End<'a>(pub &'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
     }
 }
 
