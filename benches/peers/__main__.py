@@ -18,7 +18,7 @@ def main():
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a small set of data, two minutes at most")
     parser.add_argument("--rounds", type=int, default=3, metavar="N", help="how often each is measured (default 3)")
-    parser.add_argument("--without", action="append", default=[], choices=["squashfs", "restic"], help="leave out a peer")
+    parser.add_argument("--without", action="append", default=[], choices=["squashfs", "restic", "floor"], help="leave out a peer")
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="only rows whose names begin so")
     parser.add_argument("--work", type=Path, default=None, metavar="DIR", help="where the data is built, and kept for the next run")
     parser.add_argument("--json", type=Path, default=None, metavar="FILE", help="also write all figures there")

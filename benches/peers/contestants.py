@@ -11,7 +11,7 @@ from data import drop_caches, run
 
 
 def all_of(place, without):
-    fields = [Native(place), Squashfs(place), Restic(place), Revu(place)]
+    fields = [Native(place), Squashfs(place), Restic(place), Floor(place), Revu(place)]
     return [field for field in fields if field.name not in without]
 
 
@@ -26,6 +26,10 @@ class Native:
 
     def unmount(self):
         pass
+
+    def close(self):
+        """After the last row."""
+        self.unmount()
 
     def roots(self):
         """The folders of the two snapshots, the newest last."""
@@ -128,6 +132,36 @@ class Restic(WithProcess):
     def roots(self):
         folder = self.point / "snapshots"
         return sorted(one / "data" for one in folder.iterdir() if not one.is_symlink())
+
+
+class Floor(WithProcess):
+    """The same files from memory over FUSE, and no other work: examples/fuse_floor.rs."""
+
+    name = "floor"
+
+    def command(self):
+        return [os.environ["REVU_FLOOR"], self.place.data, self.point]
+
+    def ready(self):
+        return os.path.ismount(self.point)
+
+    def mount(self):
+        # It takes a while to load, and what it has loaded is in no cache that could be dropped.
+        if self.process is None:
+            super().mount()
+
+    def cold(self):
+        self.mount()
+        drop_caches()
+
+    def unmount(self):
+        pass
+
+    def close(self):
+        super().unmount()
+
+    def roots(self):
+        return [self.point]
 
 
 class Revu(WithProcess):

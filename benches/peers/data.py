@@ -99,7 +99,7 @@ class Place:
 
     def one_file_changed(self):
         """While it lasts, one file of the tree has another end."""
-        path = self.tree / ("amd/amdgpu/amdgpu.h" if self.quick else "kernel/fork.c")
+        path = self.tree / ("drm/amd/amdgpu/amdgpu.h" if self.quick else "kernel/fork.c")
         return Changed(path)
 
     def fresh_repository(self, name, where):

@@ -16,25 +16,45 @@ MEMORY = Path("/dev/shm")
 PATTERN = "no line has this in it, neither here nor there"
 
 
+class Watch:
+    """Seconds by the clock, and processor seconds of the whole machine meanwhile."""
+
+    # Of the last one.
+    busy = 0.0
+
+    def __enter__(self):
+        self.begun, self.before = time.monotonic(), machine_busy()
+        return self
+
+    def __exit__(self, *_):
+        self.took = time.monotonic() - self.begun
+        Watch.busy = machine_busy() - self.before
+
+
+def machine_busy():
+    """Processor seconds of all programs and of the kernel since the machine has started."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
+    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+
+
 def timed(*command, place, cwd=None, good=(0,)):
-    begun = time.monotonic()
-    done = subprocess.run(
-        [str(part) for part in command],
-        stdout=subprocess.PIPE if command[0] == "sh" else subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env=place.env,
-        cwd=cwd,
-    )
-    took = time.monotonic() - begun
+    with Watch() as watch:
+        done = subprocess.run(
+            [str(part) for part in command],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=place.env,
+            cwd=cwd,
+        )
     if done.returncode not in good:
         sys.exit(f"{command} failed with {done.returncode}: {done.stderr.decode(errors='replace')}")
-    return took
+    return watch.took
 
 
 class Row:
     """One line of the table."""
 
-    def __init__(self, name, what, run, who=("native", "squashfs", "restic", "revu"), rounds=None):
+    def __init__(self, name, what, run, who=("native", "squashfs", "restic", "floor", "revu"), rounds=None):
         self.name, self.what, self.run, self.who, self.rounds = name, what, run, who, rounds
 
 
@@ -49,8 +69,7 @@ def listing(field):
 def grep(field, parts=("tree",)):
     # To a file: grep stops at once where it sees that it writes to /dev/null.
     root = field.root()
-    with tempfile.TemporaryFile() as out:
-        begun = time.monotonic()
+    with tempfile.TemporaryFile() as out, Watch() as watch:
         running = [
             subprocess.Popen(["grep", "-r", PATTERN, root / part], stdout=out, stderr=subprocess.PIPE, env=field.place.env)
             for part in parts
@@ -59,7 +78,7 @@ def grep(field, parts=("tree",)):
             one.wait()
             if one.returncode != 1:
                 sys.exit(f"grep in {root} failed: {one.stderr.read().decode(errors='replace')}")
-        return time.monotonic() - begun
+    return watch.took
 
 
 def copy(field):
@@ -75,11 +94,11 @@ def random_reads(field):
     file = os.open(path, os.O_RDONLY)
     try:
         offsets = random_offsets(os.fstat(file).st_size, 2000)
-        begun = time.monotonic()
-        for offset in offsets:
-            if len(os.pread(file, 4096, offset)) != 4096:
-                sys.exit(f"{path}: a short read")
-        return time.monotonic() - begun
+        with Watch() as watch:
+            for offset in offsets:
+                if len(os.pread(file, 4096, offset)) != 4096:
+                    sys.exit(f"{path}: a short read")
+        return watch.took
     finally:
         os.close(file)
 
@@ -183,10 +202,10 @@ def many_first(field):
     drop_caches()
     field.repository = lambda: where
     try:
-        begun = time.monotonic()
-        field.mount()
-        os.listdir(field.point / "snapshots")
-        return time.monotonic() - begun
+        with Watch() as watch:
+            field.mount()
+            os.listdir(field.point / "snapshots")
+        return watch.took
     finally:
         del field.repository
 
@@ -200,10 +219,9 @@ def many_enter(field):
             field.cold()
             folder = field.point / "snapshots"
             names = sorted(os.listdir(folder))
-            begun = time.monotonic()
-            os.listdir(folder / names[len(names) // 2])
-            took = time.monotonic() - begun
-        return took
+            with Watch() as watch:
+                os.listdir(folder / names[len(names) // 2])
+        return watch.took
     finally:
         del field.repository
 
@@ -251,16 +269,18 @@ def run(fields, place, rounds, only):
         taking_part = [field for field in fields if field.name in row.who]
         figures = {field.name: [] for field in taking_part}
         processor = {field.name: [] for field in taking_part}
+        busy = {field.name: [] for field in taking_part}
         for nth in range(row.rounds or rounds):
             for field in taking_part:
                 figures[field.name].append(row.run(field))
                 processor[field.name].append(field.cpu())
+                busy[field.name].append(Watch.busy)
                 field.unmount()
-        results[row.name] = {"what": row.what, "figures": figures, "processor": processor}
+        results[row.name] = {"what": row.what, "figures": figures, "processor": processor, "busy": busy}
         medians = ", ".join(f"{name} {statistics.median(all_):.3f}" for name, all_ in figures.items())
         say(f"{row.name}: {medians}")
     for field in fields:
-        field.unmount()
+        field.close()
     return results
 
 
