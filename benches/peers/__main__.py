@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parent.parent / "shared"))
+
 import contestants
 import data
 import report

@@ -4,9 +4,11 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
+
+from steps import run, say
+from workplace import Workplace
 
 SOURCE = "linux-source-6.1"
 PASSPHRASE = "only for the benchmark"
@@ -14,50 +16,18 @@ PASSPHRASE = "only for the benchmark"
 MANY = {"full": (1000, 20_000, 200), "quick": (50, 1_000, 10)}
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
-
-
-def run(*command, **options):
-    """Runs a command; its output is shown only if it fails."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-class Place:
-    """Where everything lies. What is there from an earlier run is used again."""
+class Place(Workplace):
+    """Where everything lies, and what it is made of."""
 
     def __init__(self, work, quick, revu):
-        self.quick = quick
-        self.revu_program = revu
-        self.work = work / ("quick" if quick else "full")
+        super().__init__(work, quick, revu)
         self.data = self.work / "data"
         self.tree = self.data / "tree"
         self.large = self.data / "large.tar"
-        self.mounts = self.work / "mounts"
-        self.env = dict(
-            os.environ,
-            LC_ALL="C",
-            RESTIC_PASSWORD=PASSPHRASE,
-            XDG_CACHE_HOME=str(self.work / "cache"),
-            RESTIC_CACHE_DIR=str(self.work / "cache" / "restic"),
-        )
-
-    def path(self, name):
-        return self.work / name
-
-    def marked(self, name):
-        """Whether a step was done in an earlier run."""
-        return (self.work / f".{name}.done").exists()
-
-    def mark(self, name):
-        (self.work / f".{name}.done").touch()
+        self.env |= {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_CACHE_DIR": str(self.work / "cache" / "restic")}
 
     def prepare(self, peers):
-        self.work.mkdir(exist_ok=True)
-        self.mounts.mkdir(exist_ok=True)
+        super().prepare()
         if not self.marked("data"):
             say("building the data")
             shutil.rmtree(self.data, ignore_errors=True)
@@ -112,13 +82,6 @@ class Place:
         else:
             run("restic", "init", "-r", where, env=self.env)
 
-    def key_file(self, where):
-        return where.with_suffix(".key")
-
-    def revu(self, where):
-        """The program on a repository of its own."""
-        return [self.revu_program, "--repo", where, "--key-file", self.key_file(where)]
-
     def many(self):
         """The repository of many snapshots."""
         where = self.path("many")
@@ -127,8 +90,7 @@ class Place:
             shutil.rmtree(where, ignore_errors=True)
             numbers = MANY["quick" if self.quick else "full"]
             key = run(os.environ["REVU_MANY"], where, *numbers)
-            self.key_file(where).touch(mode=0o600)
-            self.key_file(where).write_text(key)
+            self.keep_key(where, key)
             self.mark("many")
         return where
 
@@ -158,11 +120,6 @@ class Changed:
         content, times = self.before
         self.path.write_bytes(content)
         os.utime(self.path, ns=times)
-
-
-def drop_caches():
-    os.sync()
-    Path("/proc/sys/vm/drop_caches").write_text("3")
 
 
 def random_offsets(size, count):

@@ -1,9 +1,9 @@
 """The table, and all figures as JSON."""
 
 import json
-import os
-import platform
 import statistics
+
+from steps import machine
 
 NAMES = ["native", "squashfs", "restic", "floor", "revu"]
 # Whom revu is compared with.
@@ -44,11 +44,6 @@ def markdown(results, place):
         cells = [number(medians[name]) if name in medians else "" for name in NAMES]
         lines.append(f"| {row['what']} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def machine():
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} processors, {memory:.0f} GiB of memory, Linux {platform.release().split('-')[0]}"
 
 
 def json_text(results, place):

@@ -9,7 +9,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from data import drop_caches, random_offsets, say
+from data import random_offsets
+from steps import drop_caches, say
 
 MEMORY = Path("/dev/shm")
 # It is in no file, so that grep reads everything and prints nothing.
