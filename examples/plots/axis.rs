@@ -49,7 +49,7 @@ impl Axis {
         let to = if to == from { from + 1 } else { to };
         let range = round[from]..round[to];
         let mut ticks = round[from..=to].to_vec();
-        if range.end / range.start > 100.0 {
+        if range.end / range.start > 50.0 {
             ticks.retain(|at| (at.log10() - at.log10().round()).abs() < 1e-9);
         }
         Self { range, ticks, logarithmic: true }

@@ -8,7 +8,7 @@ use crate::Failure;
 use crate::axis::Axis;
 use crate::figures::Figures;
 use crate::panel::{Level, Line, Panel, picture};
-use crate::style::{BLUE, FAINT, OCHRE, TEAL, number};
+use crate::style::{BLUE, INK, OCHRE, TEAL, number};
 
 const MIB: f64 = (1 << 20) as f64;
 
@@ -60,7 +60,7 @@ pub fn snapshots(part: &Figures, file: &Path) -> Result<(), Failure> {
         ("From the mount to the list of all", "milliseconds", visits("list_seconds", 1e3)?),
         ("List of one of them after that", "milliseconds", visits("enter_seconds", 1e3)?),
         ("Resident memory", "MiB", memory),
-        ("purge of half of them, in memory", "seconds", purges),
+        ("Purge of half of them, in memory", "seconds", purges),
     ];
     let below = format!(
         "{} files in each, {} of them new from one to the next; nothing but the program in the kernel's caches; medians",
@@ -70,7 +70,11 @@ pub fn snapshots(part: &Figures, file: &Path) -> Result<(), Failure> {
     let (root, rest) = picture(file, 690, "More snapshots", &below)?;
     for (area, (title, unit, lines)) in rest.split_evenly((2, 2)).iter().zip(panels) {
         let x = ("snapshots", Axis::logarithmic(xs(&lines)));
-        let y = (unit, Axis::logarithmic(ys(&lines)));
+        // What hardly grows is to be seen from zero on.
+        let y = (
+            unit,
+            if unit == "MiB" { Axis::even(ys(&lines)) } else { Axis::logarithmic(ys(&lines)) },
+        );
         Panel { title, x, y, lines, levels: vec![] }.draw(area)?;
     }
     Ok(root.present()?)
@@ -127,7 +131,7 @@ pub fn offsets(part: &Figures, file: &Path) -> Result<(), Failure> {
 pub fn readers(part: &Figures, file: &Path) -> Result<(), Failure> {
     let mut lines = Vec::new();
     let mut levels = Vec::new();
-    for (cap, colour) in part.get("caps").list()?.iter().zip([TEAL, BLUE, OCHRE, FAINT]) {
+    for (cap, colour) in part.get("caps").list()?.iter().zip([TEAL, BLUE, OCHRE, INK]) {
         let size = cap.get("cap_mib").number()?;
         let points = worst(cap)?
             .get("samples")
@@ -138,12 +142,12 @@ pub fn readers(part: &Figures, file: &Path) -> Result<(), Failure> {
                 _ => Err("a sample is no pair".into()),
             })
             .collect::<Result<_, Failure>>()?;
-        let name = format!("--cache-size {}M", size);
+        let name = format!("cache of {} MiB", number(size));
         lines.push(Line { name, colour, points, marked: false });
-        levels.push(Level { at: size, colour, name: format!("its cache: {} MiB", number(size)) });
+        levels.push(Level { at: size, colour });
     }
     let below = format!(
-        "resident memory of the mount, looked at every {} ms; the run with the highest peak of each cache",
+        "resident memory of the mount, every {} ms, in the run with the highest peak; dashed: the cache's size",
         number(part.get("interval_seconds").number()? * 1e3),
     );
     let title = format!("{} processes read large files at once", part.get("readers").number()?);

@@ -25,7 +25,6 @@ pub struct Line {
 pub struct Level {
     pub at: f64,
     pub colour: RGBColor,
-    pub name: String,
 }
 
 pub struct Panel<'a> {
@@ -57,7 +56,7 @@ impl Panel<'_> {
         self.legend(area)?;
         let (across, up) = (&self.x.1, &self.y.1);
         let mut chart = ChartBuilder::on(area)
-            .margin_top(52)
+            .margin_top(self.legend_at() + 18)
             .margin_right(22)
             .margin_bottom(4)
             .x_label_area_size(44)
@@ -78,11 +77,6 @@ impl Panel<'_> {
         for level in &self.levels {
             let ends = [across.range_start(), across.range_end()].map(|x| (x, level.at));
             chart.draw_series(DashedLineSeries::new(ends, 5, 4, level.colour.stroke_width(1)))?;
-            let name = style::text(SMALL, level.colour, HPos::Right, VPos::Bottom);
-            let place = (across.range_end(), level.at);
-            chart.draw_series([
-                EmptyElement::at(place) + Text::new(level.name.clone(), (-4, -3), name)
-            ])?;
         }
         for line in &self.lines {
             chart.draw_series(LineSeries::new(line.points.clone(), line.colour.stroke_width(2)))?;
@@ -94,12 +88,17 @@ impl Panel<'_> {
         Ok(())
     }
 
+    /// Below the title, if there is one.
+    fn legend_at(&self) -> i32 {
+        if self.title.is_empty() { 12 } else { 36 }
+    }
+
     /// A dash in its colour and the name of each line, if there is more than one.
     fn legend(&self, area: &Area<'_>) -> Result<(), Failure> {
         if self.lines.len() < 2 {
             return Ok(());
         }
-        let (mut x, y) = (8, 36);
+        let (mut x, y) = (8, self.legend_at());
         for line in &self.lines {
             let dash = vec![(x, y), (x + 16, y)];
             area.draw(&PathElement::new(dash, line.colour.stroke_width(3)))?;

@@ -16,7 +16,7 @@ const OTHERS: [(&str, &str, RGBColor); 3] =
 
 /// Where the bars begin and end, pixels from the left; their labels stand before them.
 const LEFT: i32 = 300;
-const RIGHT: i32 = WIDTH as i32 - 46;
+const RIGHT: i32 = WIDTH as i32 - 24;
 const TOP: i32 = 112;
 const BAR: i32 = 13;
 const GAP: i32 = 14;
@@ -40,12 +40,11 @@ pub fn rows(part: &Figures, file: &Path) -> Result<(), Failure> {
     let axis =
         Axis::logarithmic(rows.iter().flat_map(|row| row.ratios.iter().map(|r| r.0)).chain([1.0]));
     let bottom = TOP + rows.iter().map(Row::height).sum::<i32>();
-    let below =
-        "revu's time as a ratio of the other's: left of 1 revu is faster; medians of one run";
+    let below = "what revu needs as a ratio of what the others need: left of 1 it is less; medians of one run";
     let (root, _) = picture(file, bottom as u32 + 44, "Side by side", below)?;
     let at = |ratio: f64| LEFT + (axis.share(ratio) * f64::from(RIGHT - LEFT)).round() as i32;
 
-    let mut x = LEFT;
+    let mut x = 16;
     for (_, name, colour) in OTHERS {
         root.draw(&Rectangle::new([(x, 78), (x + 12, 90)], colour.filled()))?;
         let text = format!("compared with {name}");
@@ -87,9 +86,17 @@ pub fn rows(part: &Figures, file: &Path) -> Result<(), Failure> {
 
 fn all(part: &Figures) -> Result<Vec<Row>, Failure> {
     let mut rows = Vec::new();
+    let mut before = String::new();
     for row in part.members()? {
+        let what = row.get("what").text()?;
+        // Said in full: another row may stand above it here.
+        let what = match what {
+            "the same again" => format!("{}, again", before.split(',').next().unwrap_or(what)),
+            other => other.to_owned(),
+        };
+        before.clone_from(&what);
         let figures = row.get("figures");
-        if !figures.get("revu").is_there() {
+        if !figures.get("revu").is_there() || what.contains("as a share") {
             continue;
         }
         let own = figures.get("revu").median()?;
@@ -103,7 +110,7 @@ fn all(part: &Figures) -> Result<Vec<Row>, Failure> {
             }
         }
         if !ratios.is_empty() {
-            rows.push(Row { label: lines_of(row.get("what").text()?), ratios });
+            rows.push(Row { label: lines_of(&what), ratios });
         }
     }
     if rows.is_empty() { Err("no row compares revu with anyone".into()) } else { Ok(rows) }
