@@ -21,7 +21,7 @@ const TOP: i32 = 112;
 const BAR: i32 = 13;
 const GAP: i32 = 14;
 /// The longest line of a label, in characters.
-const LINE: usize = 46;
+const LINE: usize = 40;
 
 /// A row that somebody else took part in.
 struct Row {
@@ -64,7 +64,7 @@ pub fn rows(part: &Figures, file: &Path) -> Result<(), Failure> {
         let first = middle - (row.label.len() as i32 - 1) * 15 / 2;
         for (nth, line) in row.label.iter().enumerate() {
             let style = style::text(SMALL, INK, HPos::Right, VPos::Center);
-            root.draw_text(line, &style, (LEFT - 12, first + nth as i32 * 15))?;
+            root.draw_text(line, &style, (LEFT - 20, first + nth as i32 * 15))?;
         }
         let mut top = middle - BAR * row.ratios.len() as i32 / 2;
         for (ratio, colour) in &row.ratios {
