@@ -61,6 +61,9 @@ def visit(field):
 def purge(place, where, count):
     """Half of the snapshots removed from a copy of the repository."""
     keep = count // 2
+    needed, free = blocks_of(where), shutil.disk_usage(MEMORY).free
+    if free < needed * 1.1:
+        sys.exit(f"{MEMORY} has room for {free >> 20} MiB, the copy of {where.name} needs {needed >> 20}")
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="revu-growth-") as folder:
         copy = Path(folder) / "repository"
         shutil.copytree(where, copy)
@@ -82,3 +85,10 @@ def purge(place, where, count):
             sys.exit(f"purge was to keep {keep} of {count} snapshots, and {left} are there")
     cpu = usage.ru_utime + usage.ru_stime
     return {"seconds": took, "processor_seconds": cpu, "peak_mib": usage.ru_maxrss / 1024}
+
+
+def blocks_of(folder):
+    """Bytes that the files of a folder take."""
+    return sum(
+        os.lstat(os.path.join(place, file)).st_blocks * 512 for place, _, files in os.walk(folder) for file in files
+    )

@@ -49,8 +49,9 @@ impl Axis {
         let to = if to == from { from + 1 } else { to };
         let range = round[from]..round[to];
         let mut ticks = round[from..=to].to_vec();
-        if range.end / range.start > 50.0 {
-            ticks.retain(|at| (at.log10() - at.log10().round()).abs() < 1e-9);
+        let is_power = |at: &f64| (at.log10() - at.log10().round()).abs() < 1e-9;
+        if ticks.iter().filter(|at| is_power(at)).count() > 2 {
+            ticks.retain(is_power);
         }
         Self { range, ticks, logarithmic: true }
     }
