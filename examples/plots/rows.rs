@@ -37,8 +37,9 @@ impl Row {
 
 pub fn rows(part: &Figures, file: &Path) -> Result<(), Failure> {
     let rows = all(part)?;
-    let axis =
-        Axis::logarithmic(rows.iter().flat_map(|row| row.ratios.iter().map(|r| r.0)).chain([1.0]));
+    // A little beyond the longest bars, for the figures at their ends.
+    let ends = rows.iter().flat_map(|row| &row.ratios).flat_map(|(r, _)| [r / 4.0, r * 2.0]);
+    let axis = Axis::logarithmic(ends.chain([0.5, 2.0]));
     let bottom = TOP + rows.iter().map(Row::height).sum::<i32>();
     let below = "what revu needs as a ratio of what the others need: left of 1 it is less; medians of one run";
     let (root, _) = picture(file, bottom as u32 + 44, "Side by side", below)?;
