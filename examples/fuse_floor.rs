@@ -133,7 +133,9 @@ impl Filesystem for Memory {
         } else {
             wishes |= InitFlags::FUSE_NO_OPEN_SUPPORT;
         }
-        config.add_capabilities(wishes).map_err(|missing| io::Error::other(format!("{missing:?}")))?;
+        config
+            .add_capabilities(wishes)
+            .map_err(|missing| io::Error::other(format!("{missing:?}")))?;
         config.set_max_background(self.choice.background.unwrap_or(64)).expect("more than 0");
         Ok(())
     }
@@ -226,14 +228,7 @@ impl Filesystem for Memory {
         reply.ok();
     }
 
-    fn getxattr(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: &OsStr,
-        _: u32,
-        reply: fuser::ReplyXattr,
-    ) {
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: fuser::ReplyXattr) {
         reply.error(Errno::ENOSYS);
     }
 }

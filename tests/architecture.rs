@@ -31,6 +31,11 @@ const UNSAFE: &[(&str, usize, &str)] = &[
         "forks, before there are threads; asks inherited descriptors for their flags",
     ),
     ("repo/locked.rs", 1, "locks the key into memory"),
+    (
+        "repo/slab.rs",
+        7,
+        "gives out parts of one stretch of memory, for the cache's many readers and writers",
+    ),
     ("store/local.rs", 1, "syncfs, which no safe crate here has"),
     ("store/lock/owner.rs", 2, "asks for the user's number and whether a process lives"),
 ];

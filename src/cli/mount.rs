@@ -18,6 +18,7 @@ use crate::vfs::{Vfs, VfsOptions};
 
 use super::context::Context;
 use super::error::{End, FAILED};
+use super::harden;
 use super::locate::Located;
 use super::notebooks::Unlock;
 
@@ -79,6 +80,7 @@ fn after_help() -> String {
 /// Exit code 2 for mount options that are wrong, 10 and 12 as every command, 11 where something is
 /// mounted there already; nothing is mounted then.
 pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
+    harden::small_pages();
     let options = MountOptions::parse(args.options.iter().map(String::as_str));
     let options = options.map_err(Failure::from)?;
     let located = context.locate(None)?;

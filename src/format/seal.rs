@@ -44,8 +44,15 @@ impl Cipher {
     /// [`FormatError::Truncated`], [`FormatError::NotAuthentic`], [`FormatError::BadFrame`],
     /// [`FormatError::TooLarge`].
     pub fn open(&self, sealed: &mut [u8], limit: usize) -> Result<Vec<u8>, FormatError> {
-        let frame = self.decrypt(sealed)?;
-        zst::decompress(frame, limit)
+        self.frame(sealed)?.expand(limit)
+    }
+
+    /// Authenticates and decrypts one object. `sealed` serves as working space.
+    ///
+    /// # Errors
+    /// [`FormatError::Truncated`], [`FormatError::NotAuthentic`].
+    pub fn frame<'a>(&self, sealed: &'a mut [u8]) -> Result<Frame<'a>, FormatError> {
+        self.decrypt(sealed).map(Frame)
     }
 
     /// Authenticates and decrypts in place.
@@ -168,6 +175,39 @@ impl Cipher {
     pub fn verify_val(&self) -> String {
         use base64::Engine;
         base64::engine::general_purpose::STANDARD.encode(self.encrypt(KEY_CHECK))
+    }
+}
+
+/// What a sealed object holds, authenticated and still compressed.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a>(&'a [u8]);
+
+impl Frame<'_> {
+    /// The plain length, bytes; `None` where the frame does not say, as in objects of less than 256.
+    ///
+    /// # Errors
+    /// [`FormatError::BadFrame`]; [`FormatError::TooLarge`] where that is more than `limit`.
+    pub fn plain_len(&self, limit: usize) -> Result<Option<usize>, FormatError> {
+        match zst::content_size(self.0)? {
+            Some(size) if size > limit as u64 => Err(FormatError::TooLarge(size)),
+            size => Ok(size.map(|size| size as usize)),
+        }
+    }
+
+    /// The plain bytes, at most `limit`.
+    ///
+    /// # Errors
+    /// [`FormatError::BadFrame`], [`FormatError::TooLarge`].
+    pub fn expand(&self, limit: usize) -> Result<Vec<u8>, FormatError> {
+        zst::decompress(self.0, limit)
+    }
+
+    /// The plain bytes into `plain`, which has [`Self::plain_len`] of them.
+    ///
+    /// # Errors
+    /// [`FormatError::BadFrame`].
+    pub fn expand_into(&self, plain: &mut [u8]) -> Result<(), FormatError> {
+        zst::decompress_into(self.0, plain)
     }
 }
 

@@ -66,6 +66,15 @@ pub(super) fn decompress_head(head: &[u8], limit: usize) -> Result<Vec<u8>, Form
     grow(head, usize::MAX, limit).map(|(plain, _)| plain)
 }
 
+/// Expands one frame into exactly the bytes that it says it has.
+pub(super) fn decompress_into(frame: &[u8], plain: &mut [u8]) -> Result<(), FormatError> {
+    let written = DECODER.with_borrow_mut(|ctx| ctx.decompress(plain, frame)).map_err(bad)?;
+    if written != plain.len() {
+        return Err(FormatError::BadFrame("it has another size than it says".into()));
+    }
+    Ok(())
+}
+
 /// Streams a frame into a vector that grows as it must. Stops at the end of the frame or of the
 /// input; `refuse` bytes are an error, `enough` bytes are enough.
 fn grow(frame: &[u8], refuse: usize, enough: usize) -> Result<(Vec<u8>, bool), FormatError> {

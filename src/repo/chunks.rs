@@ -1,7 +1,8 @@
 //! The chunk cache: plain chunks, least recently used out first, weighed in bytes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use lru::LruCache;
 use parking_lot::{Condvar, Mutex};
@@ -9,9 +10,38 @@ use parking_lot::{Condvar, Mutex};
 use crate::format::ChunkId;
 
 use super::objects::ObjectError;
+use super::slab::{Piece, Slab};
 
 /// A plain chunk, shared by the cache and by whoever is reading it.
-pub type Chunk = Arc<Vec<u8>>;
+pub type Chunk = Arc<Plain>;
+
+/// A chunk's plain bytes.
+#[derive(Debug)]
+pub enum Plain {
+    /// In the cache's memory.
+    Piece(Piece),
+    /// In memory of their own.
+    Own(Vec<u8>),
+}
+
+impl Deref for Plain {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Piece(piece) => piece,
+            Self::Own(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Plain {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Own(bytes)
+    }
+}
+
+/// Smaller chunks lie in memory of their own: the allocator packs them well.
+const SMALLEST_PIECE: usize = 1 << 10;
 
 /// What an entry costs beside its bytes: two allocations, the list's and the table's share.
 const OVERHEAD: usize = 160;
@@ -21,6 +51,8 @@ const OVERHEAD: usize = 160;
 pub struct ChunkCache {
     cap: usize,
     state: Mutex<State>,
+    /// Made with the first chunk; `None` where there is no such memory to be had.
+    slab: OnceLock<Option<Arc<Slab>>>,
 }
 
 #[derive(Debug)]
@@ -56,33 +88,49 @@ impl Drop for Guard<'_> {
     fn drop(&mut self) {
         let mut state = self.cache.state.lock();
         state.loads.remove(&self.id);
+        let mut gone = Vec::new();
         if let Outcome::Ended(Ok(chunk)) = &self.outcome {
-            state.insert(self.id, Arc::clone(chunk), self.cache.cap);
+            state.insert(self.id, Arc::clone(chunk), self.cache.cap, &mut gone);
         }
         drop(state);
+        // Not before: it takes another lock for each.
+        drop(gone);
         *self.load.done.lock() = Some(self.outcome.clone());
         self.load.changed.notify_all();
     }
 }
 
 fn weight(chunk: &Chunk) -> usize {
-    chunk.capacity() + OVERHEAD
+    OVERHEAD
+        + match &**chunk {
+            Plain::Piece(piece) => piece.weight(),
+            Plain::Own(bytes) => bytes.capacity(),
+        }
 }
 
 impl State {
-    fn insert(&mut self, id: ChunkId, chunk: Chunk, cap: usize) {
+    /// Puts a chunk in; those that had to go for it come to `gone`.
+    fn insert(&mut self, id: ChunkId, chunk: Chunk, cap: usize, gone: &mut Vec<Chunk>) {
         let new = weight(&chunk);
         if new > cap {
             return;
         }
         while self.weight + new > cap {
-            let Some((_, old)) = self.lru.pop_lru() else { break };
-            self.weight -= weight(&old);
+            let Some(old) = self.pop() else { break };
+            gone.push(old);
         }
         self.weight += new;
         if let Some(old) = self.lru.put(id, chunk) {
             self.weight -= weight(&old);
+            gone.push(old);
         }
+    }
+
+    /// Takes out what was used longest ago.
+    fn pop(&mut self) -> Option<Chunk> {
+        let (_, old) = self.lru.pop_lru()?;
+        self.weight -= weight(&old);
+        Some(old)
     }
 }
 
@@ -90,7 +138,7 @@ impl ChunkCache {
     /// A cache that never holds more than `cap` bytes. A chunk larger than that is not kept.
     pub fn new(cap: usize) -> Self {
         let state = State { lru: LruCache::unbounded(), weight: 0, loads: HashMap::new() };
-        Self { cap, state: Mutex::new(state) }
+        Self { cap, state: Mutex::new(state), slab: OnceLock::new() }
     }
 
     /// The most it holds, bytes.
@@ -114,15 +162,32 @@ impl ChunkCache {
         self.state.lock().lru.get(&id).cloned()
     }
 
+    /// Memory for a chunk of `len` bytes that is to be loaded; others go for it. `None` where it lies better,
+    /// or has to lie, in memory of its own.
+    pub(super) fn memory(&self, len: usize) -> Option<Piece> {
+        if !(SMALLEST_PIECE..self.cap).contains(&len) {
+            return None;
+        }
+        let slab = self.slab.get_or_init(|| Slab::new(self.cap)).as_ref()?;
+        loop {
+            if let Some(piece) = slab.take(len) {
+                return Some(piece);
+            }
+            // What somebody is reading stays until he has done, so this may be no gain yet.
+            let old = self.state.lock().pop();
+            drop(old?);
+        }
+    }
+
     /// The chunk from the cache or from `load`, which runs once however many ask at the same time
     /// and without any lock held. A failed load is not remembered: the next one tries again.
     ///
     /// # Errors
     /// What `load` answered.
-    pub fn get_or_load(
+    pub fn get_or_load<P: Into<Plain>>(
         &self,
         id: ChunkId,
-        load: impl FnOnce() -> Result<Vec<u8>, ObjectError>,
+        load: impl FnOnce() -> Result<P, ObjectError>,
     ) -> Result<Chunk, Arc<ObjectError>> {
         let mut guard = loop {
             let running = {
@@ -146,7 +211,7 @@ impl ChunkCache {
                 return result.clone();
             }
         };
-        let result = load().map(Arc::new).map_err(Arc::new);
+        let result = load().map(|plain| Arc::new(plain.into())).map_err(Arc::new);
         guard.outcome = Outcome::Ended(result.clone());
         result
     }
@@ -187,7 +252,7 @@ mod tests {
                             std::thread::sleep(std::time::Duration::from_millis(1));
                             Ok(vec![n as u8; 10])
                         });
-                        assert_eq!(*chunk.unwrap(), vec![n as u8; 10]);
+                        assert_eq!(chunk.unwrap()[..], [n as u8; 10]);
                     }
                 });
             }
@@ -195,13 +260,52 @@ mod tests {
         assert_eq!(loads.load(Ordering::SeqCst), 50);
     }
 
+    /// Chunks of all sizes in the cache's own memory: they are right, whoever still reads them, and what is
+    /// held and what is being loaded never comes to more than the cap.
+    #[test]
+    fn chunks_in_its_own_memory() {
+        let cache = ChunkCache::new(256 << 10);
+        let cache = &cache;
+        let len = |n: usize| 900 + n * 7_919 % 60_000;
+        let load = &|n: usize| {
+            cache
+                .get_or_load(id(n), || {
+                    let Some(mut piece) = cache.memory(len(n)) else {
+                        return Ok(Plain::Own(vec![n as u8; len(n)]));
+                    };
+                    piece.bytes_mut().fill(n as u8);
+                    Ok(Plain::Piece(piece))
+                })
+                .unwrap()
+        };
+        std::thread::scope(|scope| {
+            for seed in 0..4 {
+                scope.spawn(move || {
+                    let mut read = Vec::new();
+                    for n in (0..2_000usize).map(|n| (n * 31 + seed * 17) % 97) {
+                        read.push((n, load(n)));
+                        if read.len() > 3 {
+                            read.remove(0);
+                        }
+                        for (n, chunk) in &read {
+                            assert!(chunk.len() == len(*n) && chunk.iter().all(|b| *b == *n as u8));
+                        }
+                        assert!(cache.weight() <= cache.cap());
+                    }
+                });
+            }
+        });
+        assert!(cache.weight() > cache.cap() / 2, "it is of use");
+        assert!(cache.memory(cache.cap()).is_none(), "larger than all of it");
+    }
+
     #[test]
     fn a_panic_in_a_load_leaves_nobody_waiting() {
         let cache = ChunkCache::new(1 << 20);
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let _ = cache.get_or_load(id(1), || panic!("on purpose"));
+            let _ = cache.get_or_load::<Vec<u8>>(id(1), || panic!("on purpose"));
         }));
         assert!(panicked.is_err());
-        assert_eq!(*cache.get_or_load(id(1), || Ok(vec![1])).unwrap(), vec![1]);
+        assert_eq!(cache.get_or_load(id(1), || Ok(vec![1])).unwrap()[..], [1]);
     }
 }

@@ -15,6 +15,7 @@ pub mod parallel;
 mod readahead;
 mod reader;
 mod room;
+mod slab;
 mod snapshots;
 mod spans;
 

@@ -1,8 +1,10 @@
 //! Reads of single objects, opened and verified: the only way from a store's bytes to anything that
 //! the floors above may believe.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,7 +18,9 @@ use crate::format::{
 };
 use crate::store::{Store, StoreError, StoreProblem};
 
+use super::chunks::Plain;
 use super::room::{Room, Taken};
+use super::slab::Piece;
 
 /// What an object should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,6 +111,21 @@ const EXPANDING: u64 = 256 << 20;
 /// A frame expands to at most this many times its length: a block of 4 bytes gives 128 KiB.
 const MOST_EXPANSION: u64 = 32 << 10;
 
+/// A chunk's bytes, if they are that chunk's.
+fn identified<T: Deref<Target = [u8]>>(id: ChunkId, plain: T) -> Result<T, FormatError> {
+    match ChunkId::of(&plain) {
+        found if found == id => Ok(plain),
+        found => Err(FormatError::WrongIdentity(found.to_string())),
+    }
+}
+
+/// What a thread keeps for the next sealed object, bytes at the most: most chunks have less.
+const SEALED_KEPT: usize = 1 << 20;
+
+thread_local! {
+    static SEALED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
@@ -192,11 +211,12 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn record(&self, id: FileId) -> Result<FileRecord, ObjectError> {
-        let sealed = self.sealed(ObjectKind::Record, id.0, MAX_RECORD)?;
-        let stated = self.cipher.probe(&sealed).ok().flatten();
-        let _room = self.room_for(stated, sealed.len(), MAX_RECORD);
-        let json = self.unseal(ObjectKind::Record, id.0, sealed, MAX_RECORD)?;
-        FileRecord::decode(&json, id).map_err(|e| self.error(ObjectKind::Record, id.0, e))
+        self.with_sealed(ObjectKind::Record, id.0, MAX_RECORD, |sealed| {
+            let stated = self.cipher.probe(sealed).ok().flatten();
+            let _room = self.room_for(stated, sealed.len(), MAX_RECORD);
+            let json = self.cipher.open(sealed, MAX_RECORD)?;
+            FileRecord::decode(&json, id)
+        })
     }
 
     /// A chunk's plain bytes: authenticated, and their SHA-1 is the chunk's ID.
@@ -204,14 +224,31 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, ObjectError> {
-        let sealed = self.sealed(ObjectKind::Chunk, id.0, MAX_CHUNK)?;
-        let plain = self.unseal(ObjectKind::Chunk, id.0, sealed, MAX_CHUNK)?;
-        let found = ChunkId::of(&plain);
-        if found != id {
-            let wrong = FormatError::WrongIdentity(found.to_string());
-            return Err(self.error(ObjectKind::Chunk, id.0, wrong));
-        }
-        Ok(plain)
+        self.with_sealed(ObjectKind::Chunk, id.0, MAX_CHUNK, |sealed| {
+            identified(id, self.cipher.open(sealed, MAX_CHUNK)?)
+        })
+    }
+
+    /// The same in memory that `memory` gives for so many bytes, if it does.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub(super) fn chunk_in(
+        &self,
+        id: ChunkId,
+        memory: impl FnOnce(usize) -> Option<Piece>,
+    ) -> Result<Plain, ObjectError> {
+        self.with_sealed(ObjectKind::Chunk, id.0, MAX_CHUNK, |sealed| {
+            let frame = self.cipher.frame(sealed)?;
+            let plain = match frame.plain_len(MAX_CHUNK)?.and_then(memory) {
+                Some(mut piece) => {
+                    frame.expand_into(piece.bytes_mut())?;
+                    Plain::Piece(piece)
+                }
+                None => Plain::Own(frame.expand(MAX_CHUNK)?),
+            };
+            identified(id, plain)
+        })
     }
 
     /// A chunk's plain length, from the first bytes of its object. `None` where they do not say.
@@ -234,20 +271,25 @@ impl Objects {
         FullLatest::decode(&bytes).ok()
     }
 
-    /// An object's bytes as they are, of one that expands to at most `limit` bytes.
-    fn sealed(&self, kind: ObjectKind, id: Id, limit: usize) -> Result<Vec<u8>, ObjectError> {
-        let most = sealed_limit(limit) + TAG_LEN as u64;
-        self.store.get(&layout::object(id), most).map_err(|e| self.error(kind, id, e))
-    }
-
-    fn unseal(
+    /// Opens an object that expands to at most `limit` bytes. Its bytes as they are lie in memory that
+    /// each thread uses again and again: they are gone as soon as they are open.
+    fn with_sealed<T>(
         &self,
         kind: ObjectKind,
         id: Id,
-        mut sealed: Vec<u8>,
         limit: usize,
-    ) -> Result<Vec<u8>, ObjectError> {
-        self.cipher.open(&mut sealed, limit).map_err(|e| self.error(kind, id, e))
+        open: impl FnOnce(&mut [u8]) -> Result<T, FormatError>,
+    ) -> Result<T, ObjectError> {
+        let most = sealed_limit(limit) + TAG_LEN as u64;
+        let mut sealed = SEALED.take();
+        let opened = match self.store.get_into(&layout::object(id), most, &mut sealed) {
+            Ok(()) => open(&mut sealed).map_err(Problem::from),
+            Err(e) => Err(Problem::from(e)),
+        };
+        if sealed.capacity() <= SEALED_KEPT {
+            SEALED.set(sealed);
+        }
+        opened.map_err(|e| self.error(kind, id, e))
     }
 
     /// Logs a damaged object with what it costs: one line for each object, however often it is met.

@@ -139,9 +139,14 @@ fn disagree(entry: &FileEntry) -> ReadError {
 }
 
 impl Core {
+    /// A chunk through the cache.
+    pub(super) fn load(&self, id: ChunkId) -> Result<Chunk, Arc<ObjectError>> {
+        self.chunks.get_or_load(id, || self.objects.chunk_in(id, |len| self.chunks.memory(len)))
+    }
+
     /// A chunk through the cache; damage is logged with the path that it costs.
     pub(super) fn chunk_of(&self, entry: &FileEntry, id: ChunkId) -> Result<Chunk, ReadError> {
-        self.chunks.get_or_load(id, || self.objects.chunk(id)).map_err(|e| {
+        self.load(id).map_err(|e| {
             self.objects.tell(&e, || format!("needed by {}", entry.path));
             e.into()
         })

@@ -48,6 +48,11 @@ pub(super) trait Backend: Debug + Send + Sync {
     fn folder(&self) -> Option<&Path>;
     fn place(&self) -> String;
     fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem>;
+    /// As `get`, into memory that was used before.
+    fn get_into(&self, key: &str, limit: u64, into: &mut Vec<u8>) -> Result<(), StoreProblem> {
+        *into = self.get(key, limit)?;
+        Ok(())
+    }
     fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreProblem>;
     fn meta(&self, key: &str) -> Result<Meta, StoreProblem>;
     fn list(&self, folder: &str) -> Result<Vec<Listed>, StoreProblem>;

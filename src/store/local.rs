@@ -134,19 +134,20 @@ fn write_problem(e: std::io::Error) -> StoreProblem {
 }
 
 /// Reads up to `len` bytes from the start. A file that has become shorter gives what is left.
-fn read_upto(file: &File, len: usize) -> Result<Vec<u8>, StoreProblem> {
-    let mut bytes = vec![0; len];
+fn read_upto(file: &File, len: usize, into: &mut Vec<u8>) -> Result<(), StoreProblem> {
+    // What it held is overwritten: clearing it first would write everything twice.
+    into.resize(len, 0);
     let mut have = 0;
     while have < len {
-        match file.read_at(&mut bytes[have..], have as u64) {
+        match file.read_at(&mut into[have..], have as u64) {
             Ok(0) => break,
             Ok(n) => have += n,
             Err(e) if e.kind() == ErrorKind::Interrupted => {}
             Err(e) => return Err(read_problem(e)),
         }
     }
-    bytes.truncate(have);
-    Ok(bytes)
+    into.truncate(have);
+    Ok(())
 }
 
 impl Backend for Local {
@@ -159,16 +160,24 @@ impl Backend for Local {
     }
 
     fn get(&self, key: &str, limit: u64) -> Result<Vec<u8>, StoreProblem> {
+        let mut bytes = Vec::new();
+        self.get_into(key, limit, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn get_into(&self, key: &str, limit: u64, into: &mut Vec<u8>) -> Result<(), StoreProblem> {
         let (file, len) = self.open(key)?;
         if len > limit {
             return Err(StoreProblem::TooLarge(len));
         }
-        read_upto(&file, len as usize)
+        read_upto(&file, len as usize, into)
     }
 
     fn get_head(&self, key: &str, len: usize) -> Result<Vec<u8>, StoreProblem> {
         let (file, whole) = self.open(key)?;
-        read_upto(&file, len.min(usize::try_from(whole).unwrap_or(usize::MAX)))
+        let mut bytes = Vec::new();
+        read_upto(&file, len.min(usize::try_from(whole).unwrap_or(usize::MAX)), &mut bytes)?;
+        Ok(bytes)
     }
 
     fn meta(&self, key: &str) -> Result<Meta, StoreProblem> {

@@ -162,6 +162,15 @@ impl Store {
         self.backend.get(key, limit).map_err(|p| self.error(key, p))
     }
 
+    /// As [`Store::get`], in place of what `into` holds, so that its memory is used again. After an error
+    /// it may hold anything.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub fn get_into(&self, key: &str, limit: u64, into: &mut Vec<u8>) -> Result<(), StoreError> {
+        self.backend.get_into(key, limit, into).map_err(|p| self.error(key, p))
+    }
+
     /// The first `len` bytes of a key, or all of them if it has fewer.
     ///
     /// # Errors

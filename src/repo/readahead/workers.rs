@@ -111,7 +111,7 @@ impl Queue {
                 Job::Beginning(no) => beginning(core, no),
             };
             if let Some(id) = chunk {
-                let _ = core.chunks.get_or_load(id, || core.objects.chunk(id));
+                let _ = core.load(id);
             }
         }
     }
