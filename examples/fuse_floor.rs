@@ -14,10 +14,8 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, UNIX_EPOCH};
-
-use std::sync::Arc;
 
 use fuser::{
     BackingId, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags, Generation,
@@ -74,7 +72,7 @@ impl Memory {
         } else if kind.is_file() {
             let bytes = std::fs::read(path)?;
             if self.choice.passthrough && bytes.len() >= LARGE {
-                let file = memory_file()?;
+                let file = tempfile::tempfile_in("/dev/shm")?;
                 file.write_all_at(&bytes, 0)?;
                 Content::Passed(file, bytes.len() as u64, Mutex::default())
             } else {
@@ -114,11 +112,6 @@ impl Memory {
             flags: 0,
         }
     }
-}
-
-fn memory_file() -> io::Result<File> {
-    let path = tempfile::tempfile_in("/dev/shm")?;
-    Ok(path)
 }
 
 impl Filesystem for Memory {
