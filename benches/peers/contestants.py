@@ -18,9 +18,6 @@ class Native(Field):
         """The folders of the two snapshots, the newest last."""
         return [self.place.data]
 
-    def root(self):
-        return self.roots()[-1]
-
 
 class Squashfs(Native):
     name = "squashfs"
@@ -54,9 +51,6 @@ class Restic(WithProcess):
         folder = self.point / "snapshots"
         return sorted(one / "data" for one in folder.iterdir() if not one.is_symlink())
 
-    def root(self):
-        return self.roots()[-1]
-
 
 class Floor(WithProcess):
     """The same files from memory over FUSE, and no other work: examples/fuse_floor.rs."""
@@ -86,6 +80,3 @@ class Floor(WithProcess):
 
     def roots(self):
         return [self.point]
-
-    def root(self):
-        return self.roots()[-1]

@@ -26,8 +26,7 @@ def markdown(results, place):
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in results.values():
-        medians = {name: statistics.median(all_) for name, all_ in row["figures"].items()}
-        cells = [number(medians[name]) if name in medians else "" for name in NAMES]
+        medians, cells = of_all(row["figures"])
         for name in PEERS:
             both = name in medians and "revu" in medians and medians[name]
             cells.append(f"{medians['revu'] / medians[name]:.2f}" if both else "")
@@ -40,10 +39,15 @@ def markdown(results, place):
         "|---|---|---|---|---|---|",
     ]
     for row in results.values():
-        medians = {name: statistics.median(all_) for name, all_ in row["busy"].items()}
-        cells = [number(medians[name]) if name in medians else "" for name in NAMES]
+        _, cells = of_all(row["busy"])
         lines.append(f"| {row['what']} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def of_all(figures):
+    """Medians by name, and as cells of the table."""
+    medians = {name: statistics.median(all_) for name, all_ in figures.items()}
+    return medians, [number(medians[name]) if name in medians else "" for name in NAMES]
 
 
 def json_text(results, place):

@@ -32,6 +32,13 @@ class Field:
         drop_caches()
         self.mount()
 
+    def roots(self):
+        """The folders of the snapshots, the newest last."""
+        raise NotImplementedError
+
+    def root(self):
+        return self.roots()[-1]
+
     def cpu(self):
         """Processor seconds of the process behind the mount."""
         return 0.0
@@ -115,9 +122,6 @@ class Revu(WithProcess):
         """The folders of the snapshots, the newest last."""
         folder = self.point / "snapshots"
         return sorted(one for one in folder.iterdir())
-
-    def root(self):
-        return self.roots()[-1]
 
     def forget(self):
         """As if it had never been here."""

@@ -188,10 +188,7 @@ impl Frame<'_> {
     /// # Errors
     /// [`FormatError::BadFrame`]; [`FormatError::TooLarge`] where that is more than `limit`.
     pub fn plain_len(&self, limit: usize) -> Result<Option<usize>, FormatError> {
-        match zst::content_size(self.0)? {
-            Some(size) if size > limit as u64 => Err(FormatError::TooLarge(size)),
-            size => Ok(size.map(|size| size as usize)),
-        }
+        zst::plain_len(self.0, limit)
     }
 
     /// The plain bytes, at most `limit`.

@@ -47,12 +47,19 @@ pub(super) fn frame_length(bytes: &[u8]) -> Option<usize> {
     zstd::zstd_safe::find_frame_compressed_size(bytes).ok()
 }
 
-/// Expands one frame to at most `limit` bytes.
-pub(super) fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, FormatError> {
+/// The plain length of a frame that may have at most `limit` bytes; `None` where it does not say.
+pub(super) fn plain_len(frame: &[u8], limit: usize) -> Result<Option<usize>, FormatError> {
     match content_size(frame)? {
         Some(size) if size > limit as u64 => Err(FormatError::TooLarge(size)),
+        size => Ok(size.map(|size| size as usize)),
+    }
+}
+
+/// Expands one frame to at most `limit` bytes.
+pub(super) fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, FormatError> {
+    match plain_len(frame, limit)? {
         Some(size) => DECODER.with_borrow_mut(|ctx| {
-            let mut plain = Vec::with_capacity(size as usize);
+            let mut plain = Vec::with_capacity(size);
             ctx.decompress(&mut plain, frame).map_err(bad)?;
             Ok(plain)
         }),
