@@ -38,3 +38,12 @@ fn pass_on(notifier: &Notifier, change: &Change) -> io::Result<()> {
         Change::Node(ino) => notifier.inval_inode(INodeNo(*ino), 0, 0),
     }
 }
+
+/// Puts what somebody will read soon into the kernel's cache, so that he need not ask for it.
+pub(super) fn hand_on(vfs: &Vfs, notifier: Notifier) {
+    vfs.on_ahead(move |ino, content| {
+        if let Err(error) = notifier.store(INodeNo(ino), 0, content) {
+            log::debug!("the kernel did not take inode {ino:#x}: {error}");
+        }
+    });
+}

@@ -80,6 +80,7 @@ pub(super) fn start(
         // The kernel itself lets in whom the options let in, and knows them better.
         let session = fuser::Session::from_fd(adapter, device, SessionACL::All, config())?;
         notify::start(&vfs, session.notifier())?;
+        notify::hand_on(&vfs, session.notifier());
         std::thread::Builder::new().name("session".to_owned()).spawn(move || {
             // Nobody listens when the program is ending.
             let _ = tell.send(Event::Ended(session.run()));

@@ -63,14 +63,18 @@ pub struct Repository {
 }
 
 /// What read-ahead threads need too.
-#[derive(Debug)]
 struct Core {
     objects: Objects,
     catalog: Catalog,
     chunks: ChunkCache,
     /// Where catalogs are kept from one run to the next, if anywhere.
     cache: OnceLock<CatalogCache>,
+    /// Who takes whole files that somebody will read soon, if anybody.
+    on_ahead: OnceLock<Ahead>,
 }
+
+/// See [`Repository::on_ahead`].
+type Ahead = Box<dyn Fn(FileNo, &[u8]) + Send + Sync>;
 
 impl std::fmt::Debug for Repository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -175,6 +179,17 @@ impl Repository {
             self.core.catalog.load(&self.core.objects, index, None, self.watch.losses(), || None);
         self.tell_of_lost(index.id, &files);
         files
+    }
+
+    /// Notes that a folder was listed, whose first file is `no`: who walks through folders will read its files.
+    pub fn listed(&self, no: FileNo) {
+        self.ahead.listed(&self.core, no);
+    }
+
+    /// Calls `take` with the whole content of a file that somebody will read soon, from threads that nobody
+    /// waits for. Only the first caller is served.
+    pub fn on_ahead(&self, take: Box<dyn Fn(FileNo, &[u8]) + Send + Sync>) {
+        let _ = self.core.on_ahead.set(take);
     }
 
     /// Calls `tell` when what was shown of a file turns out wrong and has been corrected. Only the

@@ -89,6 +89,7 @@ impl Repository {
             catalog: Catalog::default(),
             chunks: ChunkCache::new(options.cache_bytes),
             cache: std::sync::OnceLock::new(),
+            on_ahead: std::sync::OnceLock::new(),
         };
         let core = Arc::new(core);
         locked::keep_in_memory(core.objects.cipher());

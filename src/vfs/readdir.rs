@@ -184,6 +184,9 @@ impl Vfs {
     ) -> Result<(), VfsError> {
         let (found, located) = self.folder(slot, nth)?;
         if offset == 0 {
+            if let Some(first) = located.dir.first_file() {
+                self.repo.listed(first);
+            }
             let attr = self.getattr(ino)?.0;
             if !take(Item { name: b".", entry: forever(attr), next: 1 }) {
                 return Ok(());

@@ -83,6 +83,11 @@ impl Dir {
         })
     }
 
+    /// The first file in it, in the order of names.
+    pub fn first_file(&self) -> Option<FileNo> {
+        self.entries.iter().find(|entry| **entry & IS_DIR == 0).map(|no| FileNo(*no))
+    }
+
     fn subdir(&self, entry: u32) -> Option<&SubDir> {
         (entry & IS_DIR != 0).then(|| &self.dirs[(entry & !IS_DIR) as usize])
     }

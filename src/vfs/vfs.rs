@@ -143,6 +143,12 @@ impl Vfs {
         let _ = self.tell.set(tell);
     }
 
+    /// Calls `take` with a file's inode and whole content when somebody will read it soon, from threads that
+    /// nobody waits for. Only the first caller is served.
+    pub fn on_ahead(&self, take: impl Fn(u64, &[u8]) + Send + Sync + 'static) {
+        self.repo.on_ahead(Box::new(move |no, content| take(ino::file(no), content)));
+    }
+
     /// The repository that is shown.
     pub fn repository(&self) -> &Arc<Repository> {
         &self.repo

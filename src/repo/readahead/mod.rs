@@ -53,4 +53,13 @@ impl ReadAhead {
             self.walkers.ahead_of(no, || core.catalog.sizes_from(no, walkers::MAX_WINDOW), budget);
         self.workers.fetch(core, ahead.map(|no| Job::Beginning(FileNo(no))));
     }
+
+    /// Notes that a folder was listed whose first file is `no`, and fetches its files if its reader walks on
+    /// into it.
+    pub(super) fn listed(&self, core: &Arc<Core>, no: FileNo) {
+        let budget = core.chunks.cap() as u64 / SHARE;
+        let sizes = || core.catalog.sizes_from(FileNo(no.0.saturating_sub(1)), walkers::MAX_WINDOW);
+        let ahead = self.walkers.listed(no, sizes, budget);
+        self.workers.fetch(core, ahead.map(|no| Job::Beginning(FileNo(no))));
+    }
 }

@@ -23,6 +23,9 @@ const GAP: u32 = 64;
 /// Where reads go on as foreseen, the first one in another folder begins with so many files.
 const FIRST_WINDOW: usize = 16;
 
+/// Of so many files one is not handed to the kernel ahead of its reader, so that he is seen to come by.
+pub const HANDED: usize = 16;
+
 /// How often it must have come true for that, beyond four times for each jump.
 const TRUST: i32 = 32;
 
@@ -73,7 +76,9 @@ impl Walkers {
             .max_by_key(|nth| state.walkers[*nth].seen);
         let nth = match nth {
             Some(nth) => {
-                state.trust = (state.trust + 1).min(2 * TRUST);
+                // What is read from what was handed to the kernel already comes to nobody's eyes.
+                let steps = no.saturating_sub(state.walkers[nth].last).clamp(1, HANDED as u32);
+                state.trust = (state.trust + steps as i32).min(2 * TRUST);
                 nth
             }
             None => {
@@ -109,6 +114,42 @@ impl Walkers {
         let from = walker.fetched.max(next);
         walker.fetched = walker.fetched.max(end);
         from..end.max(from)
+    }
+}
+
+impl Walkers {
+    /// Which files to have now that a folder has been listed whose first file is `no`: none, unless somebody
+    /// who has read up to it may be the one who listed it.
+    pub fn listed(&self, no: FileNo, sizes: impl FnOnce() -> Vec<u64>, budget: u64) -> Range<u32> {
+        let no = no.0;
+        let mut state = self.0.lock();
+        let comes_to = |walker: &Walker| {
+            walker.window > 1
+                && no >= walker.last.saturating_sub(MAX_WINDOW as u32)
+                && no <= walker.last.saturating_add(2 * MAX_WINDOW as u32)
+        };
+        let nth = (0..state.walkers.len())
+            .filter(|nth| comes_to(&state.walkers[*nth]))
+            .max_by_key(|nth| state.walkers[*nth].seen);
+        let Some(nth) = nth else { return no..no };
+        let walker = &mut state.walkers[nth];
+        let mut bytes = 0;
+        let window = sizes().into_iter().take(walker.window).take_while(|size| {
+            bytes += size;
+            bytes <= budget
+        });
+        let end = no.saturating_add(window.count() as u32);
+        walker.fetched = walker.fetched.max(end);
+        no..end
+    }
+
+    /// Whether somebody has read this file or is beyond it.
+    pub fn has_passed(&self, no: FileNo) -> bool {
+        let state = self.0.lock();
+        state
+            .walkers
+            .iter()
+            .any(|walker| walker.last >= no.0 && walker.last - no.0 < MAX_WINDOW as u32)
     }
 }
 

@@ -8,10 +8,12 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::format::ChunkId;
 use crate::repo::Core;
-use crate::repo::catalog::{File, FileNo};
+use crate::repo::catalog::{Content, File, FileNo};
+
+use super::walkers::HANDED;
 
 /// Threads for each processor: half of the time a thread waits for the disk.
-const PER_PROCESSOR: usize = 4;
+const PER_PROCESSOR: usize = 8;
 
 /// Threads at the most; more reads in flight do not help a disk.
 const MOST: usize = 16;
@@ -19,6 +21,9 @@ const MOST: usize = 16;
 /// Jobs that wait at the most; what a reader needs now does not wait here, and the oldest were for
 /// somebody who has gone on.
 const MAX_QUEUE: usize = 256;
+
+/// The largest file that is handed on ahead of its reader, bytes.
+const MOST_HANDED: usize = 1 << 20;
 
 /// Something to have in the cache.
 #[derive(Debug, Clone, Copy)]
@@ -106,23 +111,31 @@ impl Queue {
             };
             drop(state);
             // What is damaged is told when somebody needs it.
-            let chunk = match job {
-                Job::Chunk(id) => Some(id),
+            match job {
+                Job::Chunk(id) => drop(core.load(id)),
                 Job::Beginning(no) => beginning(core, no),
-            };
-            if let Some(id) = chunk {
-                let _ = core.load(id);
             }
         }
     }
 }
 
-/// The chunk that whoever opens this file reads first.
-fn beginning(core: &Core, no: FileNo) -> Option<ChunkId> {
-    let Some(File::Known(entry)) = core.catalog.file(no) else { return None };
+/// Fetches the chunk that whoever opens this file reads first, and hands it on where it is the whole file.
+fn beginning(core: &Core, no: FileNo) {
+    let Some(File::Known(entry)) = core.catalog.file(no) else { return };
     // One whose record says something else than was shown is left to its reader, who tells it.
-    core.catalog.is_confirmed(&core.objects, &entry).then_some(())?;
-    entry.content.chunks().first().copied()
+    if !core.catalog.is_confirmed(&core.objects, &entry) {
+        return;
+    }
+    let Some(id) = entry.content.chunks().first() else { return };
+    let Ok(chunk) = core.load(*id) else { return };
+    if let (Content::One(_), Some(hand)) = (&entry.content, core.on_ahead.get())
+        && no.0 as usize % HANDED != 0
+        && chunk.len() as u64 == entry.size
+        && !chunk.is_empty()
+        && chunk.len() <= MOST_HANDED
+    {
+        hand(no, &chunk);
+    }
 }
 
 impl Drop for Workers {
