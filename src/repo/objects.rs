@@ -1,7 +1,6 @@
 //! Reads of single objects, opened and verified: the only way from a store's bytes to anything that
 //! the floors above may believe.
 
-use std::cell::Cell;
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::Deref;
@@ -103,6 +102,8 @@ pub struct Objects {
     told: Mutex<HashSet<(ObjectKind, Id)>>,
     /// For records and indexes that are being expanded.
     room: Room,
+    /// Memory for the next sealed objects.
+    spare: Mutex<Vec<Vec<u8>>>,
 }
 
 /// Bytes of records and indexes that are being expanded at one time, on however many threads.
@@ -119,17 +120,15 @@ fn identified<T: Deref<Target = [u8]>>(id: ChunkId, plain: T) -> Result<T, Forma
     }
 }
 
-/// What a thread keeps for the next sealed object, bytes at the most: most chunks have less.
-const SEALED_KEPT: usize = 1 << 20;
-
-thread_local! {
-    static SEALED: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
+/// Sealed objects are read into memory that is used again: so many pieces of it are kept, each of so many
+/// bytes at the most. A piece for each thread would be many more than are in use at a time.
+const SPARE: usize = 6;
+const SPARE_LEN: usize = 2 << 20;
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
-        Self { store, cipher, place, told: Mutex::default(), room: Room::new(EXPANDING) }
+        Self { store, cipher, place, told: Mutex::default(), room: Room::new(EXPANDING), spare: Mutex::default() }
     }
 
     /// The store behind.
@@ -271,8 +270,8 @@ impl Objects {
         FullLatest::decode(&bytes).ok()
     }
 
-    /// Opens an object that expands to at most `limit` bytes. Its bytes as they are lie in memory that
-    /// each thread uses again and again: they are gone as soon as they are open.
+    /// Opens an object that expands to at most `limit` bytes. Its bytes as they are lie in memory that is
+    /// used again and again: they are gone as soon as they are open.
     fn with_sealed<T>(
         &self,
         kind: ObjectKind,
@@ -281,13 +280,16 @@ impl Objects {
         open: impl FnOnce(&mut [u8]) -> Result<T, FormatError>,
     ) -> Result<T, ObjectError> {
         let most = sealed_limit(limit) + TAG_LEN as u64;
-        let mut sealed = SEALED.take();
+        let mut sealed = self.spare.lock().pop().unwrap_or_else(Vec::new);
         let opened = match self.store.get_into(&layout::object(id), most, &mut sealed) {
             Ok(()) => open(&mut sealed).map_err(Problem::from),
             Err(e) => Err(Problem::from(e)),
         };
-        if sealed.capacity() <= SEALED_KEPT {
-            SEALED.set(sealed);
+        if sealed.capacity() <= SPARE_LEN {
+            let mut spare = self.spare.lock();
+            if spare.len() < SPARE {
+                spare.push(sealed);
+            }
         }
         opened.map_err(|e| self.error(kind, id, e))
     }

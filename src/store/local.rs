@@ -13,11 +13,15 @@ use parking_lot::Mutex;
 use tempfile::NamedTempFile;
 
 use super::backend::{Backend, Listed, Meta, Staged, Stamp};
+use super::passing;
 use super::{StoreProblem, StoreProblem::Unreadable};
 
 /// Coarser than the clock of any file system that people keep a repository on: FAT counts in
 /// steps of two seconds. A folder that changed less than this ago may change again unseen.
 const CLOCK_STEP: Duration = Duration::from_millis(2_100);
+
+/// So many of them: whoever makes a file in a folder, or takes one away, has it for himself meanwhile.
+const STAGINGS: u64 = 4;
 
 /// Folders in which many objects are staged, see [`super::Batch`], are named so, with a random end.
 /// One that is there while nobody writes is what a dead process has left.
@@ -27,27 +31,25 @@ pub const STAGING: &str = ".revu-staging-";
 pub(super) struct Local {
     folder: PathBuf,
     /// Made when something is staged first, removed with all in it when this store goes.
-    staging: Mutex<Option<tempfile::TempDir>>,
+    staging: Mutex<Vec<tempfile::TempDir>>,
     staged: AtomicU64,
 }
 
 impl Local {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder, staging: Mutex::new(None), staged: AtomicU64::new(0) }
+        Self { folder, staging: Mutex::default(), staged: AtomicU64::new(0) }
     }
 
-    /// A new name in the staging folder.
+    /// A new name in a staging folder.
     fn staging_place(&self) -> Result<PathBuf, StoreProblem> {
         let n = self.staged.fetch_add(1, Ordering::Relaxed);
         let mut staging = self.staging.lock();
-        let dir = match &mut *staging {
-            Some(dir) => dir,
-            none => {
-                let made = tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder);
-                none.insert(made.map_err(write_problem)?)
-            }
-        };
-        Ok(dir.path().join(n.to_string()))
+        let nth = (n % STAGINGS) as usize;
+        while staging.len() <= nth {
+            let made = tempfile::Builder::new().prefix(STAGING).tempdir_in(&self.folder);
+            staging.push(made.map_err(write_problem)?);
+        }
+        Ok(staging[nth].path().join(n.to_string()))
     }
 
     fn path(&self, key: &str) -> PathBuf {
@@ -252,7 +254,10 @@ impl Backend for Local {
         let write = || -> std::io::Result<()> {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            file.write_all(bytes)
+            match bytes.len() as u64 >= passing::LARGE {
+                true => passing::write_all_at(&file, bytes, 0),
+                false => file.write_all(bytes),
+            }
         };
         match write() {
             Ok(()) => Ok(Staged::File(path)),

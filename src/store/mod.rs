@@ -11,6 +11,7 @@ mod forgetful;
 mod local;
 pub mod lock;
 mod memory;
+pub mod passing;
 mod record;
 pub mod refs;
 mod remote;

@@ -13,6 +13,7 @@ use crate::ops::content::ContentError;
 use crate::ops::disk::{self, Dir};
 use crate::ops::{Monitor, Unit, paths};
 use crate::repo::parallel;
+use crate::store::passing;
 
 use super::plan::{Plan, Planned};
 use super::{Action, Problem, Report, RestoreError, Step, remove};
@@ -113,6 +114,8 @@ struct Open {
     dir: Dir,
     name: String,
     file: File,
+    /// Bytes that it will have.
+    size: u64,
     written: u64,
 }
 
@@ -342,7 +345,8 @@ impl<'a> Writer<'a> {
                         discard(&dir, &name);
                         return Err(e);
                     }
-                    return Ok(Open { dir, name, file, written: 0 });
+                    let size = planned.entry.size;
+                    return Ok(Open { dir, name, file, size, written: 0 });
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
@@ -351,7 +355,10 @@ impl<'a> Writer<'a> {
     }
 
     fn append(&self, open: &mut Open, plain: &[u8]) -> Result<(), Failure> {
-        open.file.write_all(plain)?;
+        match open.size >= passing::LARGE {
+            true => passing::write_all_at(&open.file, plain, open.written)?,
+            false => open.file.write_all(plain)?,
+        }
         open.written += plain.len() as u64;
         self.monitor.advance(plain.len() as u64);
         Ok(())

@@ -61,24 +61,45 @@ impl<'a, 'w> Chunks<'a, 'w> {
     /// # Errors
     /// [`StoreError`] where it cannot be written.
     pub fn store(&self, id: ChunkId, plain: &[u8]) -> Result<(), StoreError> {
-        if self.is_sound(id, plain) {
-            return Ok(());
+        let put = || self.writer.put(layout::chunk(id), &self.objects.cipher().seal(plain));
+        match self.found(id, plain) {
+            Found::Sound => Ok(()),
+            Found::Nothing => put(),
+            Found::Other => {
+                if plain.len() <= LONGEST_IDENTITY && self.objects.record(FileId(id.0)).is_ok() {
+                    self.misfits.lock().insert(id);
+                    return Ok(());
+                }
+                put()
+            }
         }
-        if plain.len() <= LONGEST_IDENTITY && self.objects.record(FileId(id.0)).is_ok() {
-            self.misfits.lock().insert(id);
-            return Ok(());
-        }
-        self.writer.put(layout::chunk(id), &self.objects.cipher().seal(plain))
     }
 
-    /// Whether the chunk's object is there and whole. One that is not, be it cut short, empty or
-    /// changed, is written anew: the ID says what it has to hold, so that cannot be wrong.
-    fn is_sound(&self, id: ChunkId, plain: &[u8]) -> bool {
+    /// What is there in the chunk's place. An object that is cut short, empty or changed is written anew:
+    /// the ID says what it has to hold, so that cannot be wrong.
+    fn found(&self, id: ChunkId, plain: &[u8]) -> Found {
         if plain.len() > WORTH_A_LOOK && self.trusted.contains(&id) {
             let stated = self.objects.chunk_len_hint(id);
-            return matches!(stated, Ok(Some(len)) if len == plain.len() as u64);
+            return match matches!(stated, Ok(Some(len)) if len == plain.len() as u64) {
+                true => Found::Sound,
+                false => Found::Other,
+            };
         }
         // Its identity is verified, so its bytes need not be compared.
-        self.objects.chunk(id).is_ok()
+        match self.objects.chunk(id) {
+            Ok(_) => Found::Sound,
+            Err(e) if e.is_missing() => Found::Nothing,
+            Err(_) => Found::Other,
+        }
     }
+}
+
+/// What the repository has under a chunk's ID.
+enum Found {
+    /// This chunk.
+    Sound,
+    /// Nothing.
+    Nothing,
+    /// Something that is not this chunk, or not any more.
+    Other,
 }

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, fstat};
 use crate::format::ChunkId;
 use crate::format::cut::{Cutter, Cutting};
 use crate::ops::Monitor;
-use crate::store::StoreError;
+use crate::store::{StoreError, passing};
 
 use super::root::{Root, Seen};
 use super::state::is_settled;
@@ -154,7 +154,7 @@ impl FileReader<'_> {
                 vec![id]
             }
             _ => {
-                let (chunks, len) = self.cut(&mut file, seen.size, told, sink)?;
+                let (chunks, len) = self.cut(&file, seen.size, told, sink)?;
                 if !is_same(&file, len)? {
                     return Ok(None);
                 }
@@ -167,7 +167,7 @@ impl FileReader<'_> {
     /// A file of any size, a buffer at a time; not to its end where it has grown beyond `size`.
     fn cut(
         &self,
-        file: &mut File,
+        file: &File,
         size: u64,
         told: impl Fn(u64),
         sink: &mut dyn Sink,
@@ -184,11 +184,9 @@ impl FileReader<'_> {
             if self.monitor.stopped() {
                 return Err(Failed::Run(Halt::Stopped));
             }
-            let got = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(got) => got,
-                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                Err(e) => return Err(e.into()),
+            let got = match passing::read_at(file, &mut buffer, len)? {
+                0 => break,
+                got => got,
             };
             len += got as u64;
             // One that grows as fast as it is read would be read for ever.

@@ -13,7 +13,7 @@ use crate::repo::catalog::{Content, File, FileNo};
 use super::walkers::HANDED;
 
 /// Threads for each processor: half of the time a thread waits for the disk.
-const PER_PROCESSOR: usize = 8;
+const PER_PROCESSOR: usize = 4;
 
 /// Threads at the most; more reads in flight do not help a disk.
 const MOST: usize = 16;
