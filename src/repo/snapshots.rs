@@ -64,7 +64,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// The snapshot with that ID.
+    /// The snapshot with that ID. It is looked for from one end to the other: not for who asks for each.
     pub fn get(&self, id: IndexId) -> Option<&Snapshot> {
         self.list.iter().find(|s| s.head.id == id)
     }
