@@ -197,7 +197,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let cache = HeadsCache::new(folder.path());
         let store = Store::memory();
-        let unsettled = Stamp { settled: false, ..stamp(1) };
+        let mut unsettled = stamp(1);
+        unsettled.settled = false;
         let most = "m".repeat(MOST_MEMO);
         let (short, long) = (head(1, &most), head(2, &format!("{most}m")));
         let heads = [(unsettled, &head(3, "new")), (stamp(2), &long), (stamp(4), &short)];
