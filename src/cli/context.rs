@@ -78,6 +78,9 @@ impl Context {
         if let Some(folder) = self.catalogs() {
             repo.keep_catalogs_in(&folder);
         }
+        if let Some(folder) = self.heads() {
+            repo.keep_heads_in(&folder);
+        }
         Ok((repo, key))
     }
 
@@ -112,6 +115,11 @@ impl Context {
     /// [`Repository::keep_catalogs_in`].
     pub fn catalogs(&self) -> Option<PathBuf> {
         self.cache().map(|cache| cache.join("catalogs"))
+    }
+
+    /// The folder of what the list of snapshots says, see [`Repository::keep_heads_in`].
+    pub fn heads(&self) -> Option<PathBuf> {
+        self.cache().map(|cache| cache.join("heads"))
     }
 
     /// What is remembered of the notes of a repository between runs.

@@ -161,11 +161,15 @@ fn opener(
     let cache_bytes = usize::try_from(args.cache_size).unwrap_or(usize::MAX);
     let shown = VfsOptions { utc: args.utc };
     let (nonotes, links) = (options.nonotes, options.notelinks);
-    let (catalogs, facts) = (context.catalogs(), context.facts_folder());
+    let (catalogs, heads) = (context.catalogs(), context.heads());
+    let facts = context.facts_folder();
     Ok(Box::new(move || {
         let repo = Arc::new(Repository::open(store, &key, repo::Options { cache_bytes })?);
         if let Some(folder) = catalogs {
             repo.keep_catalogs_in(&folder);
+        }
+        if let Some(folder) = heads {
+            repo.keep_heads_in(&folder);
         }
         let vault = unlocking.vault(&repo)?;
         let facts = notes::facts_in(facts.as_deref(), &repo);

@@ -72,6 +72,27 @@ impl Index {
         Ok(index)
     }
 
+    /// The `aesKeyVerifyVal` of an index file alone. It stands behind the list of files, which is passed
+    /// over: nothing is said of it.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn key_check(bytes: &[u8], expected: IndexId) -> Result<String, FormatError> {
+        #[derive(Deserialize)]
+        struct Check {
+            id: IndexId,
+            #[serde(default, rename = "aesKeyVerifyVal")]
+            val: String,
+        }
+        let json = zst::decompress(bytes, Self::most_len(bytes.len()))?;
+        let check: Check =
+            serde_json::from_slice(&json).map_err(|e| FormatError::Undecodable(e.to_string()))?;
+        if check.id != expected {
+            return Err(FormatError::WrongIdentity(check.id.to_string()));
+        }
+        Ok(check.val)
+    }
+
     /// How many bytes an index file says that it expands to, if it says so. A hint: nothing
     /// authenticates it, but [`Self::decode`] expands no more than that.
     pub fn stated_len(bytes: &[u8]) -> Option<u64> {
@@ -212,7 +233,7 @@ mod tests {
             system_name: "name".into(),
             system_os: "linux".into(),
             check_index_id: String::new(),
-            aes_key_verify_val: String::new(),
+            aes_key_verify_val: "a value".into(),
         }
     }
 
@@ -222,6 +243,7 @@ mod tests {
             let index = index(files);
             let bytes = index.encode();
             assert_eq!(Index::decode(&bytes, index.id).unwrap(), index);
+            assert_eq!(Index::key_check(&bytes, index.id).unwrap(), index.aes_key_verify_val);
             let head = &bytes[..bytes.len().min(HEAD_LEN)];
             let read = IndexHead::decode(head, index.id).unwrap();
             assert_eq!(read, Some(IndexHead::from(&index)), "{files} files");
@@ -262,6 +284,7 @@ mod tests {
         let bytes = index(3).encode();
         let other = IndexId(super::super::Id::digest(b"another"));
         assert!(matches!(Index::decode(&bytes, other), Err(FormatError::WrongIdentity(_))));
+        assert!(matches!(Index::key_check(&bytes, other), Err(FormatError::WrongIdentity(_))));
         assert!(matches!(IndexHead::decode(&bytes, other), Err(FormatError::WrongIdentity(_))));
     }
 

@@ -7,6 +7,7 @@ pub mod catalog;
 mod catalog_cache;
 mod chunks;
 pub mod disposable;
+mod heads_cache;
 mod locked;
 pub mod names;
 mod objects;
@@ -23,6 +24,7 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use catalog_cache::CatalogCache;
+use heads_cache::HeadsCache;
 
 pub use catalog::{Catalog, File, FileEntry, FileNo};
 pub use chunks::{Chunk, ChunkCache};
@@ -69,6 +71,8 @@ struct Core {
     chunks: ChunkCache,
     /// Where catalogs are kept from one run to the next, if anywhere.
     cache: OnceLock<CatalogCache>,
+    /// Where the heads of indexes are, if anywhere.
+    heads: OnceLock<HeadsCache>,
     /// Who takes whole files that somebody will read soon, if anybody.
     on_ahead: OnceLock<Ahead>,
 }
@@ -99,6 +103,13 @@ impl Repository {
         let _ = self.core.cache.set(CatalogCache::new(folder));
     }
 
+    /// Keeps what the list of snapshots says of each in this folder from now on, so that the next process
+    /// need not read it from every index. To be called before the list is asked for first. Of no loss when
+    /// it is lost. Only the first call counts.
+    pub fn keep_heads_in(&self, folder: &Path) {
+        let _ = self.core.heads.set(HeadsCache::new(folder));
+    }
+
     /// Opened and verified objects.
     pub fn objects(&self) -> &Objects {
         &self.core.objects
@@ -120,13 +131,13 @@ impl Repository {
     }
 
     /// The snapshots as they are now, at most a tenth of a second old. Reads the heads of indexes that
-    /// are new, and nothing else of them.
+    /// are new, see [`Self::keep_heads_in`], and nothing else of them.
     ///
     /// # Errors
     /// [`StoreError`] where the repository cannot be listed at all; what is damaged is logged and
     /// listed in [`Snapshots::damaged`].
     pub fn snapshots(&self) -> Result<Arc<Snapshots>, StoreError> {
-        self.watch.current(&self.core.objects)
+        self.watch.current(&self.core.objects, self.core.heads.get())
     }
 
     /// The same for who has changed the list itself just now.

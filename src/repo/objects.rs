@@ -164,6 +164,13 @@ impl Objects {
         Index::decode(&bytes, id).map_err(|e| self.error(ObjectKind::Index, id.0, e))
     }
 
+    /// What a snapshot says to tell a wrong key by, see [`Cipher::verifies`]; its list of files is not
+    /// made. `None` where that cannot be had: [`Self::index`] says why.
+    pub(super) fn key_check(&self, id: IndexId) -> Option<String> {
+        let (bytes, _room) = self.index_bytes(id).ok()?;
+        Index::key_check(&bytes, id).ok()
+    }
+
     /// A snapshot with its list as it is stored, for who reads many of them. `None` where that cannot be
     /// had: [`Self::index`] says why, or gives it otherwise.
     pub fn lines(&self, id: IndexId) -> Option<(Index, Lines)> {

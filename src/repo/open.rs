@@ -89,6 +89,7 @@ impl Repository {
             catalog: Catalog::default(),
             chunks: ChunkCache::new(options.cache_bytes),
             cache: std::sync::OnceLock::new(),
+            heads: std::sync::OnceLock::new(),
             on_ahead: std::sync::OnceLock::new(),
         };
         let core = Arc::new(core);
@@ -118,12 +119,13 @@ fn witnesses(objects: &Objects) -> Result<Vec<IndexId>, StoreError> {
 
 /// What one index says of the key.
 fn ask(objects: &Objects, id: IndexId) -> Verdict {
+    // The list of its files is only wanted where the key check leaves a doubt.
+    if objects.key_check(id).is_some_and(|val| objects.cipher().verifies(&val) == Some(true)) {
+        return Verdict::Right;
+    }
     let Ok(index) = objects.index(id) else { return Verdict::Silent };
     // That it does not verify proves nothing: indexes are not authenticated, a record has the last
     // word.
-    if objects.cipher().verifies(&index.aes_key_verify_val) == Some(true) {
-        return Verdict::Right;
-    }
     let checked = index.files.iter().take(WITNESSES).map(|file| objects.record(*file));
     let mut verdict = match index.aes_key_verify_val.is_empty() {
         true => Verdict::Silent,

@@ -11,12 +11,17 @@ use crate::format::{IndexHead, IndexId, layout};
 use crate::store::refs::{self, RefError};
 use crate::store::{Stamp, StoreError};
 
+use super::heads_cache::HeadsCache;
 use super::objects::{ObjectError, Objects};
 use super::parallel;
 
 /// How often the store is asked at the most whether something has changed. Short enough that a new
 /// snapshot is listed within a second, long enough that a walk through a mount does not pay for it.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// So many heads that were read and are not kept yet are worth a new file of all of them. Fewer are read
+/// side by side in a few milliseconds.
+const WORTH_KEEPING: usize = 16;
 
 /// One snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +64,7 @@ pub struct Snapshots {
 }
 
 impl Snapshots {
-    /// The snapshot with that ID.
+    /// The snapshot with that ID. It is looked for from one end to the other: not for who asks for each.
     pub fn get(&self, id: IndexId) -> Option<&Snapshot> {
         self.list.iter().find(|s| s.head.id == id)
     }
@@ -80,6 +85,10 @@ struct State {
     /// Every index that was ever read, with the stamp of its file: an index's memo may be
     /// rewritten under the same ID.
     heads: HashMap<IndexId, (Option<Stamp>, Head)>,
+    /// Whether the heads that an earlier process kept were taken.
+    taken: bool,
+    /// How many heads could be kept and are not.
+    unkept: usize,
 }
 
 /// An index's head, or why it cannot be had.
@@ -97,7 +106,11 @@ impl Watch {
     }
 
     /// The list, not older than [`ASK_EVERY`].
-    pub(super) fn current(&self, objects: &Objects) -> Result<Arc<Snapshots>, StoreError> {
+    pub(super) fn current(
+        &self,
+        objects: &Objects,
+        cache: Option<&HeadsCache>,
+    ) -> Result<Arc<Snapshots>, StoreError> {
         let mut state = self.state.lock();
         if let (Some(now), Some(asked)) = (&state.now, state.asked)
             && asked.elapsed() < ASK_EVERY
@@ -115,7 +128,7 @@ impl Watch {
             state.asked = Some(Instant::now());
             return Ok(now);
         }
-        let fresh = state.read(objects)?;
+        let fresh = state.read(objects, cache)?;
         state.stamps = stamps;
         state.asked = Some(Instant::now());
         if let Some(old) = &state.now
@@ -159,13 +172,24 @@ fn stamps(objects: &Objects) -> Option<[Stamp; 4]> {
 }
 
 impl State {
-    fn read(&mut self, objects: &Objects) -> Result<Snapshots, StoreError> {
+    fn read(
+        &mut self,
+        objects: &Objects,
+        cache: Option<&HeadsCache>,
+    ) -> Result<Snapshots, StoreError> {
         let store = objects.store();
         let ids: Vec<IndexId> = store
             .list(layout::INDEXES)?
             .iter()
             .filter_map(|listed| listed.name.parse().ok())
             .collect();
+        if let Some(cache) = cache
+            && !std::mem::replace(&mut self.taken, true)
+        {
+            for (stamp, head) in cache.read(objects.cipher(), store) {
+                self.heads.entry(head.id).or_insert((Some(stamp), Ok(head)));
+            }
+        }
         self.heads.retain({
             let listed: HashSet<_> = ids.iter().copied().collect();
             move |id, _| listed.contains(id)
@@ -179,7 +203,20 @@ impl State {
             .collect();
         let read = parallel::map(&new, |(id, _)| objects.index_head(*id).map_err(Arc::new));
         for ((id, stamp), head) in new.into_iter().zip(read) {
+            if let (Some(stamp), Ok(head)) = (stamp, &head) {
+                self.unkept += usize::from(HeadsCache::keeps(stamp, head));
+            }
             self.heads.insert(id, (stamp, head));
+        }
+        if let Some(cache) = cache
+            && self.unkept >= WORTH_KEEPING
+        {
+            let good = self.heads.values().filter_map(|(stamp, head)| match (stamp, head) {
+                (Some(stamp), Ok(head)) => Some((*stamp, head)),
+                _ => None,
+            });
+            cache.write(objects.cipher(), store, good);
+            self.unkept = 0;
         }
 
         let mut fresh = Snapshots::default();

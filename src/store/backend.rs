@@ -34,6 +34,32 @@ pub struct Stamp {
     pub settled: bool,
 }
 
+impl Stamp {
+    /// Bytes of [`Self::to_bytes`].
+    pub const LEN: usize = 32;
+
+    /// What tells it from other stamps, for who keeps it. Whether it is settled is not in it: one that is
+    /// not is not worth keeping.
+    pub fn to_bytes(self) -> [u8; Self::LEN] {
+        let (modified, inode, size) = self.of;
+        let mut bytes = [0; Self::LEN];
+        bytes[..16].copy_from_slice(&modified.to_le_bytes());
+        bytes[16..24].copy_from_slice(&inode.to_le_bytes());
+        bytes[24..].copy_from_slice(&size.to_le_bytes());
+        bytes
+    }
+
+    /// The settled stamp that was written so.
+    pub fn settled_from_bytes(bytes: [u8; Self::LEN]) -> Self {
+        let word = |at: usize| {
+            u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes are eight bytes"))
+        };
+        // The halves of a number in two's complement.
+        let modified = (i128::from(word(8)) << 64) | i128::from(word(0));
+        Self { of: (modified, word(16), word(24)), settled: true }
+    }
+}
+
 /// Bytes that were written and have no key yet, see [`super::Batch`].
 #[derive(Debug)]
 pub(super) enum Staged {

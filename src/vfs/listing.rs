@@ -1,10 +1,12 @@
 //! The lists of snapshots at one moment: what stands in `snapshots/`, `ids/` and `tags/`, and where
 //! `latest` leads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
+use crate::format::IndexId;
 use crate::repo::{Snapshots, names};
 
 use super::escape;
@@ -69,15 +71,17 @@ impl Listing {
             listing.snapshots.push(line(View::Snapshots, name, id, created));
             listing.ids.push(line(View::Ids, id.to_string(), id, created));
         }
+        let times: HashMap<IndexId, i64> =
+            snapshots.list.iter().map(|s| (s.head.id, s.head.created)).collect();
         for (tag, id) in &snapshots.tags {
             // A tag names a snapshot of the list: that is checked where the list is made.
-            let Some(snapshot) = snapshots.get(*id) else { continue };
+            let Some(created) = times.get(id).copied() else { continue };
             let name = escape::shown(tag).into_owned();
             if has_notes {
-                let line = line(View::NotesTags, name.clone(), *id, snapshot.head.created);
+                let line = line(View::NotesTags, name.clone(), *id, created);
                 listing.notes_tags.push(line);
             }
-            listing.tags.push(line(View::Tags, name, *id, snapshot.head.created));
+            listing.tags.push(line(View::Tags, name, *id, created));
         }
         for lines in [
             &mut listing.snapshots,

@@ -1,11 +1,13 @@
 //! The model: questions about nodes and their answers.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
 use parking_lot::{Mutex, RwLock};
 
+use crate::format::IndexId;
 use crate::repo::{Bytes, ReadError, Repository, Snapshots};
 
 use super::attr::{Attr, Entry, Lifetime, Stats};
@@ -185,10 +187,11 @@ impl Vfs {
         let fresh = Listing::new(&snapshots, &self.zone, &self.slots, mtime_ns, has_notes);
         let fresh = Arc::new(fresh);
         *self.listing.write() = Arc::clone(&fresh);
-        self.slots.sweep(|id| snapshots.get(id).is_some());
+        let here: HashSet<IndexId> = snapshots.list.iter().map(|s| s.head.id).collect();
+        self.slots.sweep(|id| here.contains(&id));
         self.shared.sweep();
         if let Some(notes) = &self.notes {
-            notes.sweep(|id| snapshots.get(id).is_some());
+            notes.sweep(|id| here.contains(&id));
         }
         if let Some(tell) = self.tell.get() {
             fresh.changes_since(&old).into_iter().for_each(tell);

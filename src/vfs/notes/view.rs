@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::format::IndexId;
-use crate::repo::{Bytes, File, FileNo, Repository, Snapshots};
+use crate::format::{FileId, IndexId};
+use crate::repo::{Bytes, File, FileNo, Repository, Snapshots, parallel};
 use crate::siyuan::notes::crypt;
 use crate::siyuan::notes::text::is_id;
 
@@ -336,8 +336,13 @@ fn holds_notes(repo: &Repository, id: IndexId) -> bool {
     let Ok(index) = repo.objects().index(id) else { return false };
     let step = index.files.len().div_ceil(SAMPLE).max(1);
     let sample: Vec<_> = index.files.iter().step_by(step).copied().collect();
-    let read = crate::repo::parallel::map(&sample, |file| repo.objects().record(*file));
-    if read.iter().flatten().any(|record| in_notebook(&record.path)) {
+    let any = |sample: &[FileId]| {
+        let read = parallel::map(sample, |file| repo.objects().record(*file));
+        read.iter().flatten().any(|record| in_notebook(&record.path))
+    };
+    // Where there are notes, most files are: a few say so, and each is a cold look at a random place.
+    let few: Vec<_> = sample.iter().step_by(SAMPLE / parallel::IN_FLIGHT).copied().collect();
+    if any(&few) || any(&sample) {
         return true;
     }
     let is_siyuans = repo.store().size(crate::format::own::NAME).is_err();
