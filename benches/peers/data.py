@@ -24,6 +24,7 @@ class Place(Workplace):
         self.data = self.work / "data"
         self.tree = self.data / "tree"
         self.large = self.data / "large.tar"
+        self.made = {}
         self.env |= {"RESTIC_PASSWORD": PASSPHRASE, "RESTIC_CACHE_DIR": str(self.work / "cache" / "restic")}
 
     def prepare(self, peers):
@@ -81,6 +82,27 @@ class Place(Workplace):
             run(self.revu_program, "init", "--profile", "plain", "--new-key-file", key, where, env=self.env)
         else:
             run("restic", "init", "-r", where, env=self.env)
+
+    def fresh(self, name):
+        """A path at which there is nothing yet, until the end."""
+        made = self.made.setdefault(name, [])
+        made.append(self.path(f"{name}-{len(made)}"))
+        self._remove(made[-1])
+        return made[-1]
+
+    def last(self, name):
+        """The last path that was given for this name."""
+        return self.made.get(name, [None])[-1]
+
+    def clear(self):
+        for paths in self.made.values():
+            for path in paths:
+                self._remove(path)
+        self.made.clear()
+
+    def _remove(self, path):
+        shutil.rmtree(path, ignore_errors=True)
+        self.key_file(path).unlink(missing_ok=True)
 
     def many(self):
         """The repository of many snapshots."""

@@ -13,9 +13,27 @@ pub fn harden() {
     let _ = prctl::set_dumpable(false);
 }
 
-/// Asks the kernel for small pages alone. The allocator asks for huge ones, of two megabytes each, and
-/// keeps memory for every thread: a mount then held twice of what it needs (docs/performance.md).
-pub fn small_pages() {
+/// Keeps a mount small. The allocator asks the kernel for huge pages, of two megabytes each, and keeps what was
+/// freed for a while, for each thread by itself: a mount then holds twice of what it needs, for days
+/// (docs/performance.md). Chunks, for which that would cost time, lie in memory of their own.
+pub fn hold_little_memory() {
     // It only saves memory: without, the program works as well.
     let _ = prctl::set_thp_disable(true);
+    // SAFETY: it sets a number of the allocator's, also where that allocator is not in use.
+    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
+}
+
+/// After how many milliseconds what was freed goes back to the system: mimalloc's option `purge_delay`, for
+/// which the crate has no name.
+const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
+
+#[cfg(test)]
+mod tests {
+    /// Another number of the option in another version would be another option.
+    #[test]
+    fn the_option_is_the_one_that_is_meant() {
+        // SAFETY: it reads a number.
+        let usual = unsafe { libmimalloc_sys::mi_option_get(super::PURGE_DELAY) };
+        assert_eq!(usual, 1_000, "mimalloc's own delay");
+    }
 }

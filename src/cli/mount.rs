@@ -80,7 +80,7 @@ fn after_help() -> String {
 /// Exit code 2 for mount options that are wrong, 10 and 12 as every command, 11 where something is
 /// mounted there already; nothing is mounted then.
 pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
-    harden::small_pages();
+    harden::hold_little_memory();
     let options = MountOptions::parse(args.options.iter().map(String::as_str));
     let options = options.map_err(Failure::from)?;
     let located = context.locate(None)?;

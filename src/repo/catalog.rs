@@ -150,7 +150,7 @@ impl Known {
             // What has no path comes last.
             (None, b) => b.is_some().cmp(&false),
             (_, None) => std::cmp::Ordering::Less,
-            (a, b) => a.cmp(&b),
+            (Some((folder, a)), Some((other, b))) => in_walk(folder, other).then_with(|| a.cmp(b)),
         });
         for (id, file) in new {
             self.add(id, file);
@@ -177,6 +177,13 @@ impl Known {
             }
         }
     }
+}
+
+/// The order of folders in a walk: what lies in one comes before what only begins with its name.
+fn in_walk(a: &str, b: &str) -> std::cmp::Ordering {
+    let shared = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
+    let next = |path: &str| path.as_bytes().get(shared).map(|b| (*b != b'/', *b));
+    next(a).cmp(&next(b))
 }
 
 /// Folder and name of a file.
@@ -383,4 +390,19 @@ fn fits(full: &FullLatest, index: &Index) -> bool {
             let record = FileRecord::from(r.clone());
             record.verify(record.id).is_ok()
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_come_in_the_order_of_a_walk() {
+        let walk = ["", "/a", "/a/b", "/a/b/c", "/a/标签", "/a b", "/a-x", "/a.d", "/ab", "/标签"];
+        for (i, a) in walk.iter().enumerate() {
+            for (j, b) in walk.iter().enumerate() {
+                assert_eq!(in_walk(a, b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+    }
 }

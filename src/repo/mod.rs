@@ -77,8 +77,8 @@ struct Core {
     on_ahead: OnceLock<Ahead>,
 }
 
-/// See [`Repository::on_ahead`].
-type Ahead = Box<dyn Fn(FileNo, &[u8]) + Send + Sync>;
+/// Takes the number of a file and its whole content, see [`Repository::on_ahead`].
+pub type Ahead = Box<dyn Fn(FileNo, &[u8]) + Send + Sync>;
 
 impl std::fmt::Debug for Repository {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -199,7 +199,7 @@ impl Repository {
 
     /// Calls `take` with the whole content of a file that somebody will read soon, from threads that nobody
     /// waits for. Only the first caller is served.
-    pub fn on_ahead(&self, take: Box<dyn Fn(FileNo, &[u8]) + Send + Sync>) {
+    pub fn on_ahead(&self, take: Ahead) {
         let _ = self.core.on_ahead.set(take);
     }
 

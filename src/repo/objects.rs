@@ -128,7 +128,14 @@ const SPARE_LEN: usize = 2 << 20;
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
         let place = store.place().into();
-        Self { store, cipher, place, told: Mutex::default(), room: Room::new(EXPANDING), spare: Mutex::default() }
+        Self {
+            store,
+            cipher,
+            place,
+            told: Mutex::default(),
+            room: Room::new(EXPANDING),
+            spare: Mutex::default(),
+        }
     }
 
     /// The store behind.

@@ -47,9 +47,7 @@ impl Way {
 /// Those of the system.
 pub fn read_at(file: &File, into: &mut [u8], offset: u64) -> io::Result<usize> {
     let into = std::cell::RefCell::new(into);
-    READING.go(|flags| {
-        preadv2(file, &mut [IoSliceMut::new(&mut into.borrow_mut())], offset, flags)
-    })
+    READING.go(|flags| preadv2(file, &mut [IoSliceMut::new(&mut into.borrow_mut())], offset, flags))
 }
 
 /// Writes all bytes at an offset.

@@ -1,8 +1,8 @@
 //! Read-ahead for those who walk through a folder of small files (`grep -r`, `cp -r`, `tar`): each file
 //! is one object at a random place of the disk, and one after the other they wait for it.
 //!
-//! The catalog numbers the files of a folder in the order of their names. So the next file is the next
-//! number, as long as that comes true.
+//! The catalog numbers the files of a folder in the order of their names, and folders in the order of a walk.
+//! So the next file is the next number, as long as that comes true.
 
 use std::ops::Range;
 
@@ -24,7 +24,7 @@ const GAP: u32 = 64;
 const FIRST_WINDOW: usize = 16;
 
 /// Of so many files one is not handed to the kernel ahead of its reader, so that he is seen to come by.
-pub const HANDED: usize = 16;
+pub const HANDED: u32 = 16;
 
 /// How often it must have come true for that, beyond four times for each jump.
 const TRUST: i32 = 32;
@@ -77,7 +77,7 @@ impl Walkers {
         let nth = match nth {
             Some(nth) => {
                 // What is read from what was handed to the kernel already comes to nobody's eyes.
-                let steps = no.saturating_sub(state.walkers[nth].last).clamp(1, HANDED as u32);
+                let steps = no.saturating_sub(state.walkers[nth].last).clamp(1, HANDED);
                 state.trust = (state.trust + steps as i32).min(2 * TRUST);
                 nth
             }

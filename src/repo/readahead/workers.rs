@@ -10,7 +10,7 @@ use crate::format::ChunkId;
 use crate::repo::Core;
 use crate::repo::catalog::{Content, File, FileNo};
 
-use super::walkers::HANDED;
+use super::walkers::{HANDED, Walkers};
 
 /// Threads for each processor: half of the time a thread waits for the disk.
 const PER_PROCESSOR: usize = 4;
@@ -22,7 +22,7 @@ const MOST: usize = 16;
 /// somebody who has gone on.
 const MAX_QUEUE: usize = 256;
 
-/// The largest file that is handed on ahead of its reader, bytes.
+/// The largest file that is handed on ahead of its reader, bytes: it is copied, whether he comes or not.
 const MOST_HANDED: usize = 1 << 20;
 
 /// Something to have in the cache.
@@ -56,12 +56,17 @@ struct State {
 
 impl Workers {
     /// Lets the threads fetch; returns at once.
-    pub(in crate::repo) fn fetch(&self, core: &Arc<Core>, jobs: impl Iterator<Item = Job>) {
+    pub(in crate::repo) fn fetch(
+        &self,
+        core: &Arc<Core>,
+        walkers: &Arc<Walkers>,
+        jobs: impl Iterator<Item = Job>,
+    ) {
         let mut jobs = jobs.peekable();
         if jobs.peek().is_none() {
             return;
         }
-        self.start(core);
+        self.start(core, walkers);
         let mut state = self.queue.state.lock();
         let before = state.waiting.len();
         state.waiting.extend(jobs);
@@ -76,16 +81,17 @@ impl Workers {
     }
 
     /// Threads start with the first need: never before a mount has gone to the background.
-    fn start(&self, core: &Arc<Core>) {
+    fn start(&self, core: &Arc<Core>, walkers: &Arc<Walkers>) {
         let mut threads = self.threads.lock();
         if !threads.is_empty() {
             return;
         }
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         for n in 0..(processors * PER_PROCESSOR).min(MOST) {
-            let (core, queue) = (Arc::clone(core), Arc::clone(&self.queue));
+            let (core, walkers) = (Arc::clone(core), Arc::clone(walkers));
+            let queue = Arc::clone(&self.queue);
             let worker = std::thread::Builder::new().name(format!("ahead-{n}"));
-            match worker.spawn(move || queue.serve(&core)) {
+            match worker.spawn(move || queue.serve(&core, &walkers)) {
                 Ok(handle) => threads.push(handle),
                 // No thread to be had: reading works without.
                 Err(e) => log::warn!("no thread for read-ahead: {e}"),
@@ -95,7 +101,7 @@ impl Workers {
 }
 
 impl Queue {
-    fn serve(&self, core: &Core) {
+    fn serve(&self, core: &Core, walkers: &Walkers) {
         loop {
             let mut state = self.state.lock();
             let job = loop {
@@ -113,14 +119,14 @@ impl Queue {
             // What is damaged is told when somebody needs it.
             match job {
                 Job::Chunk(id) => drop(core.load(id)),
-                Job::Beginning(no) => beginning(core, no),
+                Job::Beginning(no) => beginning(core, walkers, no),
             }
         }
     }
 }
 
 /// Fetches the chunk that whoever opens this file reads first, and hands it on where it is the whole file.
-fn beginning(core: &Core, no: FileNo) {
+fn beginning(core: &Core, walkers: &Walkers, no: FileNo) {
     let Some(File::Known(entry)) = core.catalog.file(no) else { return };
     // One whose record says something else than was shown is left to its reader, who tells it.
     if !core.catalog.is_confirmed(&core.objects, &entry) {
@@ -128,13 +134,13 @@ fn beginning(core: &Core, no: FileNo) {
     }
     let Some(id) = entry.content.chunks().first() else { return };
     let Ok(chunk) = core.load(*id) else { return };
-    if let (Content::One(_), Some(hand)) = (&entry.content, core.on_ahead.get())
-        && no.0 as usize % HANDED != 0
+    if let (Content::One(_), Some(hand_on)) = (&entry.content, core.on_ahead.get())
+        && !no.0.is_multiple_of(HANDED)
         && chunk.len() as u64 == entry.size
-        && !chunk.is_empty()
-        && chunk.len() <= MOST_HANDED
+        && (1..=MOST_HANDED).contains(&chunk.len())
+        && !walkers.has_passed(no)
     {
-        hand(no, &chunk);
+        hand_on(no, &chunk);
     }
 }
 
