@@ -71,10 +71,7 @@ impl Walkers {
             no >= walker.last.saturating_sub(MAX_WINDOW as u32)
                 && no <= walker.last.max(walker.fetched).saturating_add(GAP)
         };
-        let nth = (0..state.walkers.len())
-            .filter(|nth| follows(&state.walkers[*nth]))
-            .max_by_key(|nth| state.walkers[*nth].seen);
-        let nth = match nth {
+        let nth = match state.newest(follows) {
             Some(nth) => {
                 // What is read from what was handed to the kernel already comes to nobody's eyes.
                 let steps = no.saturating_sub(state.walkers[nth].last).clamp(1, HANDED);
@@ -104,20 +101,13 @@ impl Walkers {
             return 0..0;
         }
         walker.window = (walker.window * 2).clamp(1, MAX_WINDOW);
-        let mut bytes = 0;
-        let window = sizes().into_iter().take(walker.window).take_while(|size| {
-            bytes += size;
-            bytes <= budget
-        });
         let next = no.saturating_add(1);
-        let end = next.saturating_add(window.count() as u32);
+        let end = next.saturating_add(fitting(sizes(), walker.window, budget));
         let from = walker.fetched.max(next);
         walker.fetched = walker.fetched.max(end);
         from..end.max(from)
     }
-}
 
-impl Walkers {
     /// Which files to have now that a folder has been listed whose first file is `no`: none, unless somebody
     /// who has read up to it may be the one who listed it.
     pub fn listed(&self, no: FileNo, sizes: impl FnOnce() -> Vec<u64>, budget: u64) -> Range<u32> {
@@ -128,17 +118,9 @@ impl Walkers {
                 && no >= walker.last.saturating_sub(MAX_WINDOW as u32)
                 && no <= walker.last.saturating_add(2 * MAX_WINDOW as u32)
         };
-        let nth = (0..state.walkers.len())
-            .filter(|nth| comes_to(&state.walkers[*nth]))
-            .max_by_key(|nth| state.walkers[*nth].seen);
-        let Some(nth) = nth else { return no..no };
+        let Some(nth) = state.newest(comes_to) else { return no..no };
         let walker = &mut state.walkers[nth];
-        let mut bytes = 0;
-        let window = sizes().into_iter().take(walker.window).take_while(|size| {
-            bytes += size;
-            bytes <= budget
-        });
-        let end = no.saturating_add(window.count() as u32);
+        let end = no.saturating_add(fitting(sizes(), walker.window, budget));
         walker.fetched = walker.fetched.max(end);
         no..end
     }
@@ -153,7 +135,23 @@ impl Walkers {
     }
 }
 
+/// How many of these sizes, at most `most`, make no more than `budget` bytes together.
+fn fitting(sizes: Vec<u64>, most: usize, budget: u64) -> u32 {
+    let mut bytes = 0;
+    let fitting = sizes.into_iter().take(most).take_while(|size| {
+        bytes += size;
+        bytes <= budget
+    });
+    fitting.count() as u32
+}
+
 impl State {
+    /// Of the walkers that are such, the one who was seen last.
+    fn newest(&self, is_such: impl Fn(&Walker) -> bool) -> Option<usize> {
+        let such = (0..self.walkers.len()).filter(|nth| is_such(&self.walkers[*nth]));
+        such.max_by_key(|nth| self.walkers[*nth].seen)
+    }
+
     /// Who reads elsewhere takes the place of who has not been seen for longest.
     fn begin(&mut self, no: u32) -> usize {
         let new = Walker { last: no, fetched: no.saturating_add(1), window: 0, seen: self.clock };
@@ -219,6 +217,43 @@ mod tests {
             let range = walkers.ahead_of(FileNo(no), || vec![1 << 20; MAX_WINDOW], 4 << 20);
             assert!(range.is_empty() || range.end <= no + 1 + 4, "{range:?} at {no}");
         }
+    }
+
+    /// A walker who is handed what is ahead of him, so that one file of [`HANDED`] is all that is seen of him,
+    /// and who lists each folder of ten files before he reads it.
+    #[test]
+    fn a_walker_who_is_seldom_seen_is_followed_into_each_folder() {
+        let walkers = Walkers::default();
+        for no in 0..100 {
+            ask(&walkers, no);
+        }
+        let mut had = std::collections::BTreeSet::new();
+        for no in 100..2_000 {
+            if no % 10 == 0 {
+                let listed = walkers.listed(FileNo(no), || vec![100; MAX_WINDOW], 1 << 20);
+                assert!(listed.start == no && listed.len() <= MAX_WINDOW);
+                had.extend(listed);
+            }
+            if no % HANDED == 0 {
+                had.extend(ask(&walkers, no));
+                assert!(walkers.has_passed(FileNo(no)) && walkers.has_passed(FileNo(no - 5)));
+            }
+            assert!(!walkers.has_passed(FileNo(no + 1)));
+            assert!(had.contains(&no) || no < 110, "{no}");
+        }
+    }
+
+    #[test]
+    fn listing_alone_leads_nowhere() {
+        let walkers = Walkers::default();
+        let listed = |no| walkers.listed(FileNo(no), || vec![100; MAX_WINDOW], 1 << 20).len();
+        assert_eq!((0..1_000).map(listed).sum::<usize>(), 0, "nobody has read anything");
+        for no in 0..100 {
+            ask(&walkers, no);
+        }
+        assert!(listed(150) > 0);
+        assert_eq!((300..3_000).map(listed).sum::<usize>(), 0, "nobody has come so far");
+        assert_eq!(listed(u32::MAX), 0);
     }
 
     #[test]
