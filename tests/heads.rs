@@ -18,13 +18,14 @@ fn sample(folder: &Path, snapshots: i64) -> (Maker, Vec<IndexId>) {
     let record = maker.file("/a.sy", 1_000, b"hello", 100);
     let records = std::slice::from_ref(&record);
     let ids = (0..snapshots).map(|n| maker.snapshot(n * 1000, records)).collect::<Vec<_>>();
-    ids.iter().for_each(|id| age(folder, *id, 3600));
+    ids.iter().for_each(|id| age(&folder.join(layout::index(*id)), 3600));
+    age(&folder.join(layout::INDEXES), 3600);
     (maker, ids)
 }
 
-/// The index was written so many seconds ago.
-fn age(folder: &Path, id: IndexId, seconds: u64) {
-    let file = std::fs::File::options().write(true).open(folder.join(layout::index(id))).unwrap();
+/// This file or folder was written so many seconds ago.
+fn age(path: &Path, seconds: u64) {
+    let file = std::fs::File::open(path).unwrap();
     file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).unwrap();
 }
 
@@ -32,7 +33,7 @@ fn age(folder: &Path, id: IndexId, seconds: u64) {
 fn listed(maker: &Maker, cache: &Path) -> (Arc<Snapshots>, Vec<Call>) {
     let (store, calls) = maker.store.recorded();
     let repo: Arc<Repository> = maker.open_store(store);
-    repo.keep_heads_in(cache);
+    repo.keep_heads_in(cache, false);
     // The check of the key reads one.
     calls.take();
     let snapshots = repo.snapshots().unwrap();
@@ -88,7 +89,7 @@ fn a_memo_that_is_rewritten_under_the_same_id_is_shown() {
     std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
     let (path, bytes) = rewritten(ids[2], "MEMO OF 2000");
     std::fs::write(path, bytes).unwrap();
-    age(&repo, ids[2], 1800);
+    age(&repo.join(layout::index(ids[2])), 1800);
     // As who writes safely: another file in its place.
     let (_, bytes) = rewritten(ids[4], "memo of 4OOO");
     maker.store.put(&layout::index(ids[4]), &bytes).unwrap();
@@ -101,6 +102,36 @@ fn a_memo_that_is_rewritten_under_the_same_id_is_shown() {
         assert_eq!(memo(&snapshots, ids[5]), "memo of 5000");
         assert_eq!(read.len(), 3, "only these, and too few to write all anew: {read:?}");
     }
+}
+
+/// A mount's first list is not kept waiting by a look at each index, and its second one looks.
+#[test]
+fn the_first_list_may_believe_what_was_kept_and_the_second_looks() {
+    let place = tempfile::tempdir().unwrap();
+    let (repo, cache) = (place.path().join("repo"), place.path().join("cache"));
+    let (maker, ids) = sample(&repo, 40);
+    listed(&maker, &cache);
+    let path = repo.join(layout::index(ids[2]));
+    let index = Index::decode(&std::fs::read(&path).unwrap(), ids[2]).unwrap();
+    std::fs::write(&path, Index { memo: "another memo".into(), ..index }.encode()).unwrap();
+
+    let (store, calls) = maker.store.recorded();
+    let opened = maker.open_store(store);
+    opened.keep_heads_in(&cache, true);
+    calls.take();
+    assert_eq!(memo(&opened.snapshots().unwrap(), ids[2]), "memo of 2000");
+    let looks = |call: &Call| call.key.starts_with("indexes/");
+    assert_eq!(calls.take().iter().filter(|call| looks(call)).count(), 0);
+    let second = opened.snapshots_now().unwrap();
+    assert_eq!(memo(&second, ids[2]), "another memo");
+    assert_eq!(second.list.len(), 40);
+
+    // Where something was renamed into the folder, the first one looks too.
+    maker.snapshot(500_000, &[maker.file("/b.sy", 1_000, b"more", 100)]);
+    let opened = maker.open();
+    opened.keep_heads_in(&cache, true);
+    let first = opened.snapshots().unwrap();
+    assert_eq!((memo(&first, ids[2]), first.list.len()), ("another memo", 41));
 }
 
 #[test]
@@ -126,7 +157,7 @@ fn a_damaged_index_is_told_by_each_process() {
     let (repo, cache) = (place.path().join("repo"), place.path().join("cache"));
     let (maker, ids) = sample(&repo, 30);
     std::fs::write(repo.join(layout::index(ids[7])), "garbage").unwrap();
-    age(&repo, ids[7], 3600);
+    age(&repo.join(layout::index(ids[7])), 3600);
     for read in [30, 1] {
         let (snapshots, calls) = listed(&maker, &cache);
         assert_eq!((snapshots.list.len(), snapshots.damaged.len()), (29, 1));

@@ -79,7 +79,7 @@ impl Context {
             repo.keep_catalogs_in(&folder);
         }
         if let Some(folder) = self.heads() {
-            repo.keep_heads_in(&folder);
+            repo.keep_heads_in(&folder, false);
         }
         Ok((repo, key))
     }

@@ -169,7 +169,7 @@ fn opener(
             repo.keep_catalogs_in(&folder);
         }
         if let Some(folder) = heads {
-            repo.keep_heads_in(&folder);
+            repo.keep_heads_in(&folder, true);
         }
         let vault = unlocking.vault(&repo)?;
         let facts = notes::facts_in(facts.as_deref(), &repo);

@@ -15,7 +15,7 @@ use crate::store::{Stamp, Store};
 use super::disposable;
 
 /// Changes with every change of the layout below.
-const MAGIC: &[u8; 16] = b"revu heads    1\n";
+const MAGIC: &[u8; 16] = b"revu heads    2\n";
 
 /// The largest file that is read or written, bytes unpacked: room for a quarter of a million snapshots.
 const LARGEST: usize = 32 << 20;
@@ -30,6 +30,16 @@ const MOST_MEMO: usize = 4 << 10;
 /// Bytes of one with an empty memo.
 const LEAST: usize = 20 + Stamp::LEN + 8 + 4;
 
+/// What was kept of a repository.
+#[derive(Debug, PartialEq)]
+pub(super) struct KeptHeads {
+    /// The stamp that the folder of indexes had before it was listed. All who write an index rename a file
+    /// into that folder, so under an equal stamp nothing has changed, unless somebody writes into a file.
+    pub folder: Stamp,
+    /// The heads, each of another index.
+    pub heads: Vec<Kept>,
+}
+
 /// A head, and the stamp of the file that it was read from.
 pub(super) type Kept = (Stamp, IndexHead);
 
@@ -37,12 +47,15 @@ pub(super) type Kept = (Stamp, IndexHead);
 #[derive(Debug, Clone)]
 pub struct HeadsCache {
     folder: PathBuf,
+    /// Whether the first list believes what was kept without a look at each index, as long as the folder of
+    /// indexes is as it was, see [`KeptHeads::folder`]. The second list looks.
+    pub(super) believes: bool,
 }
 
 impl HeadsCache {
     /// In this folder, which need not be there yet.
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    pub fn new(folder: &Path, believes: bool) -> Self {
+        Self { folder: folder.to_owned(), believes }
     }
 
     fn file(&self, place: Id) -> PathBuf {
@@ -54,35 +67,33 @@ impl HeadsCache {
         stamp.settled && head.memo.len() <= MOST_MEMO
     }
 
-    /// What was kept of the repository in `store`; nothing where there is none or it is of no use.
-    pub(super) fn read(&self, cipher: &Cipher, store: &Store) -> Vec<Kept> {
+    /// What was kept of the repository in `store`, if there is something and it is of use.
+    pub(super) fn read(&self, cipher: &Cipher, store: &Store) -> Option<KeptHeads> {
         let place = place(store);
         let path = self.file(place);
-        let Some(plain) = disposable::read(&path, cipher, LARGEST) else { return Vec::new() };
-        match decode(&plain, place) {
-            Some(heads) => {
-                disposable::touch(&path);
-                heads
-            }
-            None => {
-                log::debug!("{}: it holds no heads of this repository", path.display());
-                Vec::new()
-            }
+        let plain = disposable::read(&path, cipher, LARGEST)?;
+        let kept = decode(&plain, place);
+        match &kept {
+            Some(_) => disposable::touch(&path),
+            None => log::debug!("{}: it holds no heads of this repository", path.display()),
         }
+        kept
     }
 
     /// Keeps those of these heads that can be, see [`Self::keeps`], in the place of what was kept of the
-    /// repository in `store`. That it cannot costs time alone, so it is only logged.
+    /// repository in `store`; `folder` is the settled stamp of the folder of indexes, see
+    /// [`KeptHeads::folder`]. That it cannot costs time alone, so it is only logged.
     pub(super) fn write<'a>(
         &self,
         cipher: &Cipher,
         store: &Store,
+        folder: Stamp,
         heads: impl Iterator<Item = (Stamp, &'a IndexHead)>,
     ) {
         let place = place(store);
         let path = self.file(place);
         let kept: Vec<_> = heads.filter(|(stamp, head)| Self::keeps(*stamp, head)).collect();
-        let plain = encode(place, kept);
+        let plain = encode(place, folder, kept);
         if plain.len() > LARGEST {
             log::info!("{}: too many snapshots to keep their heads", path.display());
             return;
@@ -108,11 +119,12 @@ fn place(store: &Store) -> Id {
 }
 
 /// Sorted by their IDs, so that the same heads make the same bytes.
-fn encode(place: Id, mut heads: Vec<(Stamp, &IndexHead)>) -> Vec<u8> {
+fn encode(place: Id, folder: Stamp, mut heads: Vec<(Stamp, &IndexHead)>) -> Vec<u8> {
     heads.sort_by_key(|(_, head)| head.id);
     let mut out = Writer::with_capacity(64 + heads.len() * (LEAST + 40));
     out.raw(MAGIC);
     out.id(&place);
+    out.raw(&folder.to_bytes());
     out.u32(u32::try_from(heads.len()).expect("fewer than 2^32 snapshots"));
     for (stamp, head) in heads {
         out.id(&head.id.0);
@@ -123,11 +135,12 @@ fn encode(place: Id, mut heads: Vec<(Stamp, &IndexHead)>) -> Vec<u8> {
     out.finish()
 }
 
-fn decode(plain: &[u8], place: Id) -> Option<Vec<Kept>> {
+fn decode(plain: &[u8], place: Id) -> Option<KeptHeads> {
     let mut from = Reader::new(plain);
     if from.raw::<16>()? != *MAGIC || from.id()? != place {
         return None;
     }
+    let folder = Stamp::settled_from_bytes(from.raw()?);
     let count = from.count(LEAST)?;
     let mut heads = Vec::with_capacity(count);
     for _ in 0..count {
@@ -137,7 +150,7 @@ fn decode(plain: &[u8], place: Id) -> Option<Vec<Kept>> {
         let memo = std::str::from_utf8(from.text()?).ok()?.to_owned();
         heads.push((stamp, IndexHead { id, memo, created }));
     }
-    from.is_at_end().then_some(heads)
+    from.is_at_end().then_some(KeptHeads { folder, heads })
 }
 
 #[cfg(test)]
@@ -159,6 +172,10 @@ mod tests {
         kept
     }
 
+    fn kept(heads: Vec<Kept>) -> Option<KeptHeads> {
+        Some(KeptHeads { folder: stamp(9), heads })
+    }
+
     fn lines(kept: &[Kept]) -> impl Iterator<Item = (Stamp, &IndexHead)> {
         kept.iter().map(|(stamp, head)| (*stamp, head))
     }
@@ -170,21 +187,21 @@ mod tests {
     #[test]
     fn what_was_kept_comes_back_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = HeadsCache::new(&folder.path().join("new"));
+        let cache = HeadsCache::new(&folder.path().join("new"), false);
         let (here, there) = (folder.path().join("here"), folder.path().join("there"));
         std::fs::create_dir(&here).unwrap();
         let (here, there) = (Store::local(here), Store::local(there));
-        assert_eq!(cache.read(&cipher(7), &here), []);
-        cache.write(&cipher(7), &here, lines(&sample()));
-        assert_eq!(cache.read(&cipher(7), &here), sample());
+        assert_eq!(cache.read(&cipher(7), &here), None);
+        cache.write(&cipher(7), &here, stamp(9), lines(&sample()));
+        assert_eq!(cache.read(&cipher(7), &here), kept(sample()));
         let roundabout = Store::local(folder.path().join("new/../here"));
-        assert_eq!(cache.read(&cipher(7), &roundabout), sample(), "the same folder");
+        assert_eq!(cache.read(&cipher(7), &roundabout), kept(sample()), "the same folder");
 
-        assert_eq!(cache.read(&cipher(8), &here), [], "another key");
-        assert_eq!(cache.read(&cipher(7), &there), [], "another place");
+        assert_eq!(cache.read(&cipher(8), &here), None, "another key");
+        assert_eq!(cache.read(&cipher(7), &there), None, "another place");
         // A file in the place of another.
         std::fs::copy(cache.file(place(&here)), cache.file(place(&there))).unwrap();
-        assert_eq!(cache.read(&cipher(7), &there), []);
+        assert_eq!(cache.read(&cipher(7), &there), None);
 
         let names = std::fs::read_dir(folder.path().join("new")).unwrap();
         for name in names.map(|entry| entry.unwrap().file_name().into_string().unwrap()) {
@@ -195,41 +212,41 @@ mod tests {
     #[test]
     fn a_stamp_that_proves_nothing_and_a_long_memo_are_not_kept() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = HeadsCache::new(folder.path());
+        let cache = HeadsCache::new(folder.path(), false);
         let store = Store::memory();
         let mut unsettled = stamp(1);
         unsettled.settled = false;
         let most = "m".repeat(MOST_MEMO);
         let (short, long) = (head(1, &most), head(2, &format!("{most}m")));
         let heads = [(unsettled, &head(3, "new")), (stamp(2), &long), (stamp(4), &short)];
-        cache.write(&cipher(7), &store, heads.into_iter());
-        assert_eq!(cache.read(&cipher(7), &store), [(stamp(4), short.clone())]);
+        cache.write(&cipher(7), &store, stamp(9), heads.into_iter());
+        assert_eq!(cache.read(&cipher(7), &store), kept(vec![(stamp(4), short.clone())]));
     }
 
     #[test]
     fn every_damage_is_a_miss() {
         let folder = tempfile::tempdir().unwrap();
-        let cache = HeadsCache::new(folder.path());
+        let cache = HeadsCache::new(folder.path(), false);
         let store = Store::memory();
-        cache.write(&cipher(7), &store, lines(&sample()));
+        cache.write(&cipher(7), &store, stamp(9), lines(&sample()));
         let path = cache.file(place(&store));
         let good = std::fs::read(&path).unwrap();
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 1;
             std::fs::write(&path, &bad).unwrap();
-            assert_eq!(cache.read(&cipher(7), &store), [], "byte {at}");
+            assert_eq!(cache.read(&cipher(7), &store), None, "byte {at}");
             std::fs::write(&path, &good[..at]).unwrap();
-            assert_eq!(cache.read(&cipher(7), &store), [], "cut at {at}");
+            assert_eq!(cache.read(&cipher(7), &store), None, "cut at {at}");
         }
-        let plain = encode(place(&store), lines(&sample()).collect());
-        assert_eq!(decode(&plain, place(&store)), Some(sample()));
+        let plain = encode(place(&store), stamp(9), lines(&sample()).collect());
+        assert_eq!(decode(&plain, place(&store)), kept(sample()));
         for at in 0..plain.len() {
             assert_eq!(decode(&plain[..at], place(&store)), None, "cut at {at}");
         }
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert_eq!(cache.read(&cipher(7), &store), []);
-        cache.write(&cipher(7), &store, lines(&sample()));
+        assert_eq!(cache.read(&cipher(7), &store), None);
+        cache.write(&cipher(7), &store, stamp(9), lines(&sample()));
     }
 }

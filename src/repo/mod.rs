@@ -106,8 +106,12 @@ impl Repository {
     /// Keeps what the list of snapshots says of each in this folder from now on, so that the next process
     /// need not read it from every index. To be called before the list is asked for first. Of no loss when
     /// it is lost. Only the first call counts.
-    pub fn keep_heads_in(&self, folder: &Path) {
-        let _ = self.core.heads.set(HeadsCache::new(folder));
+    ///
+    /// Each index is looked at all the same, since it may have been rewritten. With `later` this is left to
+    /// the second list, for who asks again soon: as long as nothing was renamed into the folder of indexes,
+    /// which is how all who write them do it, the first one takes what was kept as it is.
+    pub fn keep_heads_in(&self, folder: &Path, later: bool) {
+        let _ = self.core.heads.set(HeadsCache::new(folder, later));
     }
 
     /// Opened and verified objects.

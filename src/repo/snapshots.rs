@@ -128,8 +128,10 @@ impl Watch {
             state.asked = Some(Instant::now());
             return Ok(now);
         }
-        let fresh = state.read(objects, cache)?;
-        state.stamps = stamps;
+        let folder = stamps.map(|[indexes, ..]| indexes).filter(|stamp| stamp.settled);
+        let (fresh, looked) = state.read(objects, cache, folder)?;
+        // Whoever asks next looks at each index where this list has not.
+        state.stamps = stamps.filter(|_| looked);
         state.asked = Some(Instant::now());
         if let Some(old) = &state.now
             && loses(old, &fresh)
@@ -172,21 +174,28 @@ fn stamps(objects: &Objects) -> Option<[Stamp; 4]> {
 }
 
 impl State {
+    /// The list, and whether each index was looked at for it. `folder` is the stamp of the folder of indexes if
+    /// it proves something.
     fn read(
         &mut self,
         objects: &Objects,
         cache: Option<&HeadsCache>,
-    ) -> Result<Snapshots, StoreError> {
+        folder: Option<Stamp>,
+    ) -> Result<(Snapshots, bool), StoreError> {
         let store = objects.store();
         let ids: Vec<IndexId> = store
             .list(layout::INDEXES)?
             .iter()
             .filter_map(|listed| listed.name.parse().ok())
             .collect();
+        let (mut believed, mut outdated) = (false, false);
         if let Some(cache) = cache
             && !std::mem::replace(&mut self.taken, true)
+            && let Some(kept) = cache.read(objects.cipher(), store)
         {
-            for (stamp, head) in cache.read(objects.cipher(), store) {
+            believed = cache.believes && folder == Some(kept.folder);
+            outdated = folder.is_some_and(|folder| folder != kept.folder);
+            for (stamp, head) in kept.heads {
                 self.heads.entry(head.id).or_insert((Some(stamp), Ok(head)));
             }
         }
@@ -194,8 +203,10 @@ impl State {
             let listed: HashSet<_> = ids.iter().copied().collect();
             move |id, _| listed.contains(id)
         });
-        let stamped = parallel::map(&ids, |id| store.stamp(&layout::index(*id)));
-        let new: Vec<_> = ids
+        let looked_at: Vec<_> =
+            ids.iter().filter(|id| !(believed && self.heads.contains_key(id))).copied().collect();
+        let stamped = parallel::map(&looked_at, |id| store.stamp(&layout::index(*id)));
+        let new: Vec<_> = looked_at
             .iter()
             .zip(stamped)
             .filter(|(id, stamp)| self.heads.get(id).is_none_or(|(s, _)| s.is_none() || s != stamp))
@@ -208,14 +219,14 @@ impl State {
             }
             self.heads.insert(id, (stamp, head));
         }
-        if let Some(cache) = cache
-            && self.unkept >= WORTH_KEEPING
+        if let (Some(cache), Some(folder)) = (cache, folder)
+            && (self.unkept >= WORTH_KEEPING || outdated)
         {
             let good = self.heads.values().filter_map(|(stamp, head)| match (stamp, head) {
                 (Some(stamp), Ok(head)) => Some((*stamp, head)),
                 _ => None,
             });
-            cache.write(objects.cipher(), store, good);
+            cache.write(objects.cipher(), store, folder, good);
             self.unkept = 0;
         }
 
@@ -233,7 +244,7 @@ impl State {
         }
         fresh.list.sort_by_key(|s| (s.head.created, s.head.id));
         self.read_refs(objects, &mut fresh)?;
-        Ok(fresh)
+        Ok((fresh, !believed))
     }
 
     fn read_refs(&self, objects: &Objects, fresh: &mut Snapshots) -> Result<(), StoreError> {
