@@ -62,10 +62,10 @@ enum Task {
     Small(usize),
 }
 
-/// Threads that store: twice the cores, so that one that waits for the disk leaves none idle.
+/// Threads that store: four for each core, since half of the time one waits for the disk.
 pub(super) fn threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (2 * cores).min(MOST_THREADS)
+    (4 * cores).min(MOST_THREADS)
 }
 
 /// Reads all files and stores their chunks. The outcomes are in the order of the jobs.
