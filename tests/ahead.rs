@@ -10,12 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Maker, noise};
+use common::{Maker, enter, list, noise};
 use mount_support::{Place, Spec, wanted};
 use parking_lot::Mutex;
 use revu::format::{IndexId, layout};
 use revu::store::Store;
-use revu::vfs::{Kind, ROOT, Vfs, VfsOptions};
+use revu::vfs::{Kind, Vfs, VfsOptions};
 
 #[test]
 #[ignore = "other tests run it as a process of its own"]
@@ -53,20 +53,6 @@ fn make(store: Store, files: &BTreeMap<String, Vec<u8>>) -> (Maker, IndexId) {
     (maker, id)
 }
 
-/// Everything in a folder but `.` and `..`: names, inodes, kinds.
-fn list(vfs: &Vfs, dir: u64) -> Vec<(String, u64, Kind)> {
-    let mut all = Vec::new();
-    vfs.readdir(dir, 0, &mut |item| {
-        if !matches!(item.name, b"." | b"..") {
-            let name = String::from_utf8_lossy(item.name).into_owned();
-            all.push((name, item.entry.attr.ino, item.entry.attr.kind));
-        }
-        true
-    })
-    .unwrap();
-    all
-}
-
 type Handed = Arc<Mutex<BTreeMap<u64, Vec<u8>>>>;
 
 /// The tree, and what is handed on of it.
@@ -94,12 +80,6 @@ fn walk(vfs: &Vfs, dir: u64, path: &str, see: &mut dyn FnMut(String, u64)) {
     }
 }
 
-fn enter(vfs: &Vfs, id: IndexId) -> u64 {
-    ["ids", &id.to_string()]
-        .iter()
-        .fold(ROOT, |dir, name| vfs.lookup(dir, name.as_bytes()).unwrap().attr.ino)
-}
-
 #[test]
 fn who_walks_is_handed_what_he_comes_to() {
     let files = files();
@@ -111,7 +91,7 @@ fn who_walks_is_handed_what_he_comes_to() {
     let (vfs, handed) = tree(&maker);
     let mut paths = BTreeMap::new();
     let mut asked = 0;
-    walk(&vfs, enter(&vfs, id), "", &mut |path, ino| {
+    walk(&vfs, enter(&vfs, &format!("ids/{id}")), "", &mut |path, ino| {
         let content = &files[&path];
         // As the kernel does: it asks for what it has not been given, and a reader takes his time.
         std::thread::sleep(Duration::from_millis(1));
@@ -140,7 +120,7 @@ fn who_only_lists_is_handed_nothing() {
     let files = files();
     let (maker, id) = make(Store::memory(), &files);
     let (vfs, handed) = tree(&maker);
-    let root = enter(&vfs, id);
+    let root = enter(&vfs, &format!("ids/{id}"));
     walk(&vfs, root, "", &mut |_, _| {});
     std::thread::sleep(Duration::from_millis(100));
     assert!(handed.lock().is_empty());

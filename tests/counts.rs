@@ -2,31 +2,14 @@
 
 mod common;
 
-use common::{Maker, count, noise};
+use common::{Maker, count, enter, list, noise};
 use revu::format::layout;
 use revu::repo::FileNo;
 use revu::store::{Call, Store, Verb};
-use revu::vfs::{Kind, ROOT, Vfs, VfsOptions};
+use revu::vfs::{Vfs, VfsOptions};
 
 fn objects(calls: &[Call]) -> Vec<&Call> {
     calls.iter().filter(|call| call.key.starts_with("objects/")).collect()
-}
-
-fn list(vfs: &Vfs, dir: u64) -> Vec<(String, u64, Kind)> {
-    let mut all = Vec::new();
-    vfs.readdir(dir, 0, &mut |item| {
-        if !matches!(item.name, b"." | b"..") {
-            let name = String::from_utf8_lossy(item.name).into_owned();
-            all.push((name, item.entry.attr.ino, item.entry.attr.kind));
-        }
-        true
-    })
-    .unwrap();
-    all
-}
-
-fn enter(vfs: &Vfs, path: &str) -> u64 {
-    path.split('/').fold(ROOT, |dir, name| vfs.lookup(dir, name.as_bytes()).unwrap().attr.ino)
 }
 
 #[test]

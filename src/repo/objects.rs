@@ -294,7 +294,7 @@ impl Objects {
         open: impl FnOnce(&mut [u8]) -> Result<T, FormatError>,
     ) -> Result<T, ObjectError> {
         let most = sealed_limit(limit) + TAG_LEN as u64;
-        let mut sealed = self.spare.lock().pop().unwrap_or_else(Vec::new);
+        let mut sealed = self.spare.lock().pop().unwrap_or_default();
         let opened = match self.store.get_into(&layout::object(id), most, &mut sealed) {
             Ok(()) => open(&mut sealed).map_err(Problem::from),
             Err(e) => Err(Problem::from(e)),

@@ -12,6 +12,7 @@ use revu::format::{
 };
 use revu::repo::{Options, Repository};
 use revu::store::Store;
+use revu::vfs::{Kind, ROOT, Vfs};
 
 /// One file as a fixture's expectation has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,4 +308,23 @@ pub fn count<T: std::hash::Hash + Eq>(items: impl IntoIterator<Item = T>) -> Has
         *counts.entry(item).or_default() += 1;
     }
     counts
+}
+
+/// Everything in a folder but `.` and `..`: names, inodes, kinds.
+pub fn list(vfs: &Vfs, dir: u64) -> Vec<(String, u64, Kind)> {
+    let mut all = Vec::new();
+    vfs.readdir(dir, 0, &mut |item| {
+        if !matches!(item.name, b"." | b"..") {
+            let name = String::from_utf8_lossy(item.name).into_owned();
+            all.push((name, item.entry.attr.ino, item.entry.attr.kind));
+        }
+        true
+    })
+    .unwrap();
+    all
+}
+
+/// The inode at the end of a path of names.
+pub fn enter(vfs: &Vfs, path: &str) -> u64 {
+    path.split('/').fold(ROOT, |dir, name| vfs.lookup(dir, name.as_bytes()).unwrap().attr.ino)
 }
