@@ -17,7 +17,7 @@ use super::chunks::Chunks;
 use super::read::{Content, FileReader, Halt, Sink, Unread};
 
 /// The most bytes of chunks that wait to be stored.
-const WAITING_BYTES: usize = 4 * MAX_CHUNK;
+const WAITING_BYTES: usize = 2 * MAX_CHUNK;
 
 /// The most large files that are read at a time: each holds a chunk that is still growing.
 const LARGE_AT_A_TIME: usize = 2;
@@ -62,10 +62,11 @@ enum Task {
     Small(usize),
 }
 
-/// Threads that store: four for each core, since half of the time one waits for the disk.
+/// Threads that store: three for each core, so that those that wait for the disk leave none idle. Each may hold a
+/// chunk of the largest size three times: plain, compressed and sealed.
 pub(super) fn threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    (4 * cores).min(MOST_THREADS)
+    (3 * cores).min(MOST_THREADS)
 }
 
 /// Reads all files and stores their chunks. The outcomes are in the order of the jobs.
