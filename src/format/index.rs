@@ -217,9 +217,29 @@ impl<'de> Visitor<'de> for HeadSeed<'_> {
     }
 }
 
+/// The order of an index's files by their paths, which is that of a walk: entries of a folder by their names, its
+/// content where its name comes. So `a/b` is before `a.txt`.
+pub fn walk_order(a: &str, b: &str) -> std::cmp::Ordering {
+    // No name has a zero byte.
+    let low = |byte: u8| if byte == b'/' { 0 } else { byte };
+    a.bytes().map(low).cmp(b.bytes().map(low))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_comes_where_its_name_does() {
+        let walk = [
+            "", "/a/b", "/a/b/c", "/a/b.c", "/a/标", "/a b", "/a!", "/a-x", "/a.txt", "/ab", "/标",
+        ];
+        for (i, a) in walk.iter().enumerate() {
+            for (j, b) in walk.iter().enumerate() {
+                assert_eq!(walk_order(a, b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
+    }
 
     fn index(files: usize) -> Index {
         Index {

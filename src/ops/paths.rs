@@ -58,13 +58,6 @@ pub fn folders(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }
 
-/// Compares paths in the order of a walk: what lies in a folder stands where the folder's name
-/// does, so `a/b` comes before `a.txt`.
-pub fn walk_order(a: &str, b: &str) -> std::cmp::Ordering {
-    let key = |c: u8| if c == b'/' { 0 } else { c };
-    a.bytes().map(key).cmp(b.bytes().map(key))
-}
-
 /// A file or folder of a snapshot as a user names it, or all of the snapshot. Slashes at the ends do
 /// not count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -136,6 +129,5 @@ mod tests {
         assert_eq!(split("a/b/c"), ("a/b", "c"));
         assert_eq!(split("c"), ("", "c"));
         assert_eq!(folders("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
-        assert!(walk_order("a/b", "a.txt").is_lt());
     }
 }

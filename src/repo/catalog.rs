@@ -3,16 +3,19 @@
 //! A record gets a number when it is first met and keeps it: numbers are dense, so that trees and inodes
 //! need four bytes for a file.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use parking_lot::{Mutex, RwLock};
 
+use crate::format::index::walk_order;
 use crate::format::latest::FullLatest;
 use crate::format::{ChunkId, Cipher, FileId, FileRecord, Index};
 
 use super::catalog_cache::{CatalogCache, Line};
+use super::known::{Belief, Losses};
 use super::objects::{ObjectError, Objects};
 use super::parallel;
 use super::spans::Spans;
@@ -21,7 +24,7 @@ use super::spans::Spans;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileNo(pub u32);
 
-/// One file in one state, in compact form.
+/// One file in one state, in compact form: of these there are as many as a repository has files.
 #[derive(Debug)]
 pub struct FileEntry {
     /// Its File ID.
@@ -34,12 +37,9 @@ pub struct FileEntry {
     pub updated: i64,
     /// Of what it is made.
     pub content: Content,
-    /// Whether this was read from the authenticated record. What came from `full-latest.json`
-    /// serves for names; before the content is read, the record must confirm it.
-    authentic: AtomicBool,
-    /// After how many losses of snapshots it was last known to be what the repository has under its
-    /// ID, see [`Catalog::load`].
-    known_at: AtomicU64,
+    /// How far this may be believed. What came from `full-latest.json` serves for names; before the
+    /// content is read, the record must confirm it.
+    belief: Belief,
 }
 
 /// The chunks of a file.
@@ -47,13 +47,17 @@ pub struct FileEntry {
 pub enum Content {
     /// The usual note: its length is the file's size.
     One(ChunkId),
-    /// A larger file. Where each chunk begins is learnt when it is first read.
-    Many {
-        /// The chunks in order.
-        chunks: Box<[ChunkId]>,
-        /// Where they begin, once known.
-        spans: Mutex<Option<Arc<Spans>>>,
-    },
+    /// A larger file.
+    Many(Box<Many>),
+}
+
+/// The chunks of a larger file. Where each begins is learnt when it is first read.
+#[derive(Debug)]
+pub struct Many {
+    /// The chunks in order.
+    pub chunks: Box<[ChunkId]>,
+    /// Where they begin, once known.
+    pub spans: Mutex<Option<Arc<Spans>>>,
 }
 
 impl Content {
@@ -61,16 +65,19 @@ impl Content {
     pub fn chunks(&self) -> &[ChunkId] {
         match self {
             Self::One(id) => std::slice::from_ref(id),
-            Self::Many { chunks, .. } => chunks,
+            Self::Many(many) => &many.chunks,
         }
     }
 }
 
 impl FileEntry {
-    fn new(record: FileRecord, authentic: bool, losses: u64) -> Self {
+    fn new(record: FileRecord, belief: Belief) -> Self {
         let content = match &record.chunks[..] {
             [one] => Content::One(*one),
-            _ => Content::Many { chunks: record.chunks.into(), spans: Mutex::new(None) },
+            _ => Content::Many(Box::new(Many {
+                chunks: record.chunks.into(),
+                spans: Mutex::new(None),
+            })),
         };
         Self {
             id: record.id,
@@ -78,8 +85,7 @@ impl FileEntry {
             size: u64::try_from(record.size).expect("verified: a size is not negative"),
             updated: record.updated,
             content,
-            authentic: AtomicBool::new(authentic),
-            known_at: AtomicU64::new(losses),
+            belief,
         }
     }
 
@@ -111,6 +117,19 @@ pub enum File {
     Bad(Arc<ObjectError>),
 }
 
+impl File {
+    fn new(record: FileRecord, belief: Belief) -> Self {
+        Self::Known(Arc::new(FileEntry::new(record, belief)))
+    }
+
+    fn id(&self) -> FileId {
+        match self {
+            Self::Known(entry) => entry.id,
+            Self::Bad(error) => FileId(error.id),
+        }
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -122,15 +141,17 @@ pub struct Catalog {
 
 #[derive(Debug, Default)]
 struct Known {
-    by_id: HashMap<FileId, FileNo>,
+    /// Found by their IDs, which lie with the files.
+    numbers: HashTable<FileNo>,
+    hasher: RandomState,
     files: Vec<File>,
 }
 
 impl Known {
     /// Keeps a snapshot in the cache, if all its records could be read.
     fn keep(&self, cipher: &Cipher, index: &Index, cache: &CatalogCache) {
-        let line = |id: &FileId| match &self.files[self.by_id[id].0 as usize] {
-            File::Known(entry) if entry.authentic.load(Ordering::Acquire) => Some(Line {
+        let line = |id: &FileId| match self.get(id) {
+            Some(File::Known(entry)) if entry.belief.is_authentic() => Some(Line {
                 path: &entry.path,
                 size: entry.size,
                 updated: entry.updated,
@@ -145,45 +166,53 @@ impl Known {
 
     /// Gives numbers in an order in which the files of a folder stand together, by their names: who
     /// walks through the folder comes by them in this order, and read-ahead builds on it.
-    fn add_all(&mut self, mut new: Vec<(FileId, File)>) {
-        new.sort_by(|(_, a), (_, b)| match (place(a), place(b)) {
+    fn add_all(&mut self, mut new: Vec<File>) {
+        new.sort_by(|a, b| match (place(a), place(b)) {
             // What has no path comes last.
             (None, b) => b.is_some().cmp(&false),
             (_, None) => std::cmp::Ordering::Less,
-            (Some((folder, a)), Some((other, b))) => in_walk(folder, other).then_with(|| a.cmp(b)),
+            (Some((folder, a)), Some((other, b))) => {
+                walk_order(folder, other).then_with(|| a.cmp(b))
+            }
         });
-        for (id, file) in new {
-            self.add(id, file);
-        }
+        new.into_iter().for_each(|file| self.add(file));
+    }
+
+    fn no(&self, id: &FileId) -> Option<FileNo> {
+        let is_it = |no: &FileNo| self.files[no.0 as usize].id() == *id;
+        self.numbers.find(self.hasher.hash_one(id), is_it).copied()
     }
 
     fn get(&self, id: &FileId) -> Option<&File> {
-        self.by_id.get(id).map(|no| &self.files[no.0 as usize])
+        self.no(id).map(|no| &self.files[no.0 as usize])
     }
 
     /// Gives an ID that has another file now a new number.
-    fn replace(&mut self, id: FileId, file: File) {
-        self.by_id.remove(&id);
-        self.add(id, file);
+    fn replace(&mut self, file: File) {
+        let id = file.id();
+        let is_it = |no: &FileNo| self.files[no.0 as usize].id() == id;
+        if let Ok(old) = self.numbers.find_entry(self.hasher.hash_one(id), is_it) {
+            old.remove();
+        }
+        self.add(file);
     }
 
-    fn add(&mut self, id: FileId, file: File) -> FileNo {
-        let next = FileNo(u32::try_from(self.files.len()).expect("fewer than 2^32 records"));
-        match self.by_id.entry(id) {
-            std::collections::hash_map::Entry::Occupied(known) => *known.get(),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                self.files.push(file);
-                *free.insert(next)
-            }
+    /// Takes a file in, unless its ID is known.
+    fn add(&mut self, file: File) {
+        let Self { numbers, hasher, files } = self;
+        let next = FileNo(u32::try_from(files.len()).expect("fewer than 2^32 records"));
+        let id_of = |no: &FileNo| files[no.0 as usize].id();
+        let id = file.id();
+        let place = numbers.entry(
+            hasher.hash_one(id),
+            |no| id_of(no) == id,
+            |no| hasher.hash_one(id_of(no)),
+        );
+        if let Entry::Vacant(free) = place {
+            free.insert(next);
+            files.push(file);
         }
     }
-}
-
-/// The order of folders in a walk: what lies in one comes before what only begins with its name.
-fn in_walk(a: &str, b: &str) -> std::cmp::Ordering {
-    let shared = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    let next = |path: &str| path.as_bytes().get(shared).map(|b| (*b != b'/', *b));
-    next(a).cmp(&next(b))
 }
 
 /// Folder and name of a file.
@@ -228,7 +257,7 @@ impl Catalog {
         objects: &Objects,
         index: &Index,
         cache: Option<&CatalogCache>,
-        losses: u64,
+        losses: Losses,
         hint: impl FnOnce() -> Option<FullLatest>,
     ) -> Vec<FileNo> {
         let _one_at_a_time = self.loading.lock();
@@ -247,28 +276,23 @@ impl Catalog {
         }
         let is_worth_keeping = missing.len() > worth_a_list;
         let read = parallel::map(&missing, |id| objects.record(*id));
-        let new = missing.into_iter().zip(read).map(|(id, result)| match result {
-            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true, losses)))),
-            Err(e) => (id, File::Bad(Arc::new(e))),
-        });
-        let new = new.collect();
+        let new = read.into_iter().map(|result| found(result, losses)).collect();
         let mut known = self.known.write();
         known.add_all(new);
         if is_worth_keeping && let Some(cache) = cache {
             known.keep(objects.cipher(), index, cache);
         }
-        index.files.iter().map(|id| known.by_id[id]).collect()
+        let no = |id| known.no(id).expect("all that was unknown was added");
+        index.files.iter().map(no).collect()
     }
 
     /// Looks again at what is known since before the last loss. What cannot be read any more stays as it
     /// was: its record was authentic once, and its chunks have names that depend on their content.
-    fn doubt(&self, objects: &Objects, index: &Index, losses: u64) {
+    fn doubt(&self, objects: &Objects, index: &Index, losses: Losses) {
         let doubtful: Vec<Arc<FileEntry>> = {
             let known = self.known.read();
             let entries = index.files.iter().filter_map(|id| match known.get(id)? {
-                File::Known(entry) if entry.known_at.load(Ordering::Acquire) < losses => {
-                    Some(Arc::clone(entry))
-                }
+                File::Known(entry) if entry.belief.is_before(losses) => Some(Arc::clone(entry)),
                 _ => None,
             });
             entries.collect()
@@ -276,14 +300,14 @@ impl Catalog {
         let again = parallel::map(&doubtful, |entry| objects.record(entry.id).ok());
         let mut known = self.known.write();
         for (entry, record) in doubtful.into_iter().zip(again) {
-            if entry.known_at.swap(losses, Ordering::AcqRel) == losses {
+            if !entry.belief.is_before(losses) {
                 // Listed twice.
                 continue;
             }
+            entry.belief.renew(losses);
             match record {
                 Some(record) if !entry.same_as(&record) => {
-                    let file = File::Known(Arc::new(FileEntry::new(record, true, losses)));
-                    known.replace(entry.id, file);
+                    known.replace(File::new(record, Belief::authentic(losses)));
                 }
                 _ => {}
             }
@@ -294,36 +318,29 @@ impl Catalog {
     fn unknown(&self, index: &Index) -> Vec<FileId> {
         let known = self.known.read();
         let mut seen = std::collections::HashSet::new();
-        let new = index.files.iter().filter(|id| !known.by_id.contains_key(id));
+        let new = index.files.iter().filter(|id| known.no(id).is_none());
         new.filter(|id| seen.insert(**id)).copied().collect()
     }
 
     /// Takes over what the cache on disk has kept of authenticated records.
-    fn add_kept(&self, records: Vec<FileRecord>, losses: u64) {
+    fn add_kept(&self, records: Vec<FileRecord>, losses: Losses) {
         let mut known = self.known.write();
-        let new = records.into_iter().filter(|record| !known.by_id.contains_key(&record.id));
-        let new = new
-            .map(|record| (record.id, File::Known(Arc::new(FileEntry::new(record, true, losses)))));
-        let new = new.collect();
+        let new = records.into_iter().filter(|record| known.no(&record.id).is_none());
+        let new = new.map(|record| File::new(record, Belief::authentic(losses))).collect();
         known.add_all(new);
     }
 
     /// Takes over what `full-latest.json` says. An empty file is confirmed at once: nobody ever
     /// reads it, so nobody would find out that it should not be empty.
-    fn add_hinted(&self, objects: &Objects, full: FullLatest, losses: u64) {
+    fn add_hinted(&self, objects: &Objects, full: FullLatest, losses: Losses) {
         let known = self.known.read();
-        let new = full.files.into_iter().filter(|r| !known.by_id.contains_key(&r.id));
+        let new = full.files.into_iter().filter(|r| known.no(&r.id).is_none());
         let (empty, rest): (Vec<_>, Vec<_>) =
             new.map(FileRecord::from).partition(|record| record.size == 0);
         drop(known);
-        let empty = parallel::map(&empty, |record| (record.id, objects.record(record.id)));
-        let empty = empty.into_iter().map(|(id, confirmed)| match confirmed {
-            Ok(record) => (id, File::Known(Arc::new(FileEntry::new(record, true, losses)))),
-            Err(e) => (id, File::Bad(Arc::new(e))),
-        });
-        let rest = rest.into_iter().map(|record| {
-            (record.id, File::Known(Arc::new(FileEntry::new(record, false, losses))))
-        });
+        let empty = parallel::map(&empty, |record| objects.record(record.id));
+        let empty = empty.into_iter().map(|result| found(result, losses));
+        let rest = rest.into_iter().map(|record| File::new(record, Belief::hinted(losses)));
         let new = empty.chain(rest).collect();
         self.known.write().add_all(new);
     }
@@ -342,12 +359,12 @@ impl Catalog {
 
     /// Whether the record of a file says what was shown of it, reading it if that is not known.
     pub(super) fn is_confirmed(&self, objects: &Objects, entry: &FileEntry) -> bool {
-        if entry.authentic.load(Ordering::Acquire) {
+        if entry.belief.is_authentic() {
             return true;
         }
         let same = objects.record(entry.id).is_ok_and(|record| entry.same_as(&record));
         if same {
-            entry.authentic.store(true, Ordering::Release);
+            entry.belief.confirm();
         }
         same
     }
@@ -363,18 +380,25 @@ impl Catalog {
         no: FileNo,
         entry: Arc<FileEntry>,
     ) -> Result<(Arc<FileEntry>, bool), Arc<ObjectError>> {
-        if entry.authentic.load(Ordering::Acquire) {
+        if entry.belief.is_authentic() {
             return Ok((entry, false));
         }
         let record = objects.record(entry.id)?;
         if entry.same_as(&record) {
-            entry.authentic.store(true, Ordering::Release);
+            entry.belief.confirm();
             return Ok((entry, false));
         }
-        let losses = entry.known_at.load(Ordering::Acquire);
-        let right = Arc::new(FileEntry::new(record, true, losses));
+        let right = Arc::new(FileEntry::new(record, entry.belief.confirmed()));
         self.known.write().files[no.0 as usize] = File::Known(Arc::clone(&right));
         Ok((right, true))
+    }
+}
+
+/// What a read has given.
+fn found(result: Result<FileRecord, ObjectError>, losses: Losses) -> File {
+    match result {
+        Ok(record) => File::new(record, Belief::authentic(losses)),
+        Err(e) => File::Bad(Arc::new(e)),
     }
 }
 
@@ -390,19 +414,4 @@ fn fits(full: &FullLatest, index: &Index) -> bool {
             let record = FileRecord::from(r.clone());
             record.verify(record.id).is_ok()
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folders_come_in_the_order_of_a_walk() {
-        let walk = ["", "/a", "/a/b", "/a/b/c", "/a/标签", "/a b", "/a-x", "/a.d", "/ab", "/标签"];
-        for (i, a) in walk.iter().enumerate() {
-            for (j, b) in walk.iter().enumerate() {
-                assert_eq!(in_walk(a, b), i.cmp(&j), "{a:?} {b:?}");
-            }
-        }
-    }
 }

@@ -46,6 +46,10 @@ const SMALLEST_PIECE: usize = 1 << 10;
 /// What an entry costs beside its bytes: two allocations, the list's and the table's share.
 const OVERHEAD: usize = 160;
 
+/// This part of the cap is not given to the stretch of memory, which stays taken once it was used: small chunks and
+/// what entries cost lie outside of it, and the cap is for all of them.
+const OUTSIDE: usize = 20;
+
 /// A byte-weighted LRU with one load per chunk, however many wait for it.
 #[derive(Debug)]
 pub struct ChunkCache {
@@ -165,10 +169,11 @@ impl ChunkCache {
     /// Memory for a chunk of `len` bytes that is to be loaded; others go for it. `None` where it lies better,
     /// or has to lie, in memory of its own.
     pub(super) fn memory(&self, len: usize) -> Option<Piece> {
-        if !(SMALLEST_PIECE..self.cap).contains(&len) {
+        let stretch = self.cap - self.cap / OUTSIDE;
+        if !(SMALLEST_PIECE..=stretch).contains(&len) {
             return None;
         }
-        let slab = self.slab.get_or_init(|| Slab::new(self.cap)).as_ref()?;
+        let slab = self.slab.get_or_init(|| Slab::new(stretch)).as_ref()?;
         loop {
             if let Some(piece) = slab.take(len) {
                 return Some(piece);

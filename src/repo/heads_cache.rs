@@ -2,7 +2,8 @@
 //! once the next time: a head is small, but the beginning of an index that it is read from is 128 KiB.
 //!
 //! An index may be rewritten under the same ID, and nothing in it says so. So a head is kept with the
-//! [`Stamp`] of the file that it was read from, and whoever takes it looks whether that is its stamp still.
+//! [`Stamp`] of the file that it was read from, and whoever takes it looks whether that is its stamp still; but
+//! the first list of a mount believes it if nothing was renamed into the folder since, and the second looks.
 //! Memos are secrets: the file is sealed with the repository's key.
 
 use std::os::unix::ffi::OsStrExt;

@@ -8,6 +8,7 @@ mod catalog_cache;
 mod chunks;
 pub mod disposable;
 mod heads_cache;
+mod known;
 mod locked;
 pub mod names;
 mod objects;

@@ -103,7 +103,7 @@ pub struct Objects {
     /// For records and indexes that are being expanded.
     room: Room,
     /// Memory for the next sealed objects.
-    spare: Mutex<Vec<Vec<u8>>>,
+    spare: Mutex<Spare>,
 }
 
 /// Bytes of records and indexes that are being expanded at one time, on however many threads.
@@ -120,10 +120,31 @@ fn identified<T: Deref<Target = [u8]>>(id: ChunkId, plain: T) -> Result<T, Forma
     }
 }
 
-/// Sealed objects are read into memory that is used again: so many pieces of it are kept, each of so many
-/// bytes at the most. A piece for each thread would be many more than are in use at a time.
-const SPARE: usize = 6;
-const SPARE_LEN: usize = 2 << 20;
+/// Memory that sealed objects are read into, again and again.
+#[derive(Debug, Default)]
+struct Spare {
+    pieces: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+/// So many bytes of it are kept at the most: a small piece for each of many threads, or a few large ones.
+const SPARE: usize = 4 << 20;
+
+impl Spare {
+    /// What was used last, which the processor still has in its cache.
+    fn pop(&mut self) -> Vec<u8> {
+        let piece = self.pieces.pop().unwrap_or_default();
+        self.bytes -= piece.capacity();
+        piece
+    }
+
+    fn push(&mut self, piece: Vec<u8>) {
+        if self.bytes + piece.capacity() <= SPARE {
+            self.bytes += piece.capacity();
+            self.pieces.push(piece);
+        }
+    }
+}
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
@@ -237,8 +258,16 @@ impl Objects {
     /// # Errors
     /// [`ObjectError`].
     pub fn chunk(&self, id: ChunkId) -> Result<Vec<u8>, ObjectError> {
+        self.chunk_reusing(id, Vec::new())
+    }
+
+    /// The same in memory that is there, as far as it suffices; what it holds goes.
+    ///
+    /// # Errors
+    /// [`ObjectError`].
+    pub fn chunk_reusing(&self, id: ChunkId, memory: Vec<u8>) -> Result<Vec<u8>, ObjectError> {
         self.with_sealed(ObjectKind::Chunk, id.0, MAX_CHUNK, |sealed| {
-            identified(id, self.cipher.open(sealed, MAX_CHUNK)?)
+            identified(id, self.cipher.frame(sealed)?.expand_in(MAX_CHUNK, memory)?)
         })
     }
 
@@ -294,17 +323,12 @@ impl Objects {
         open: impl FnOnce(&mut [u8]) -> Result<T, FormatError>,
     ) -> Result<T, ObjectError> {
         let most = sealed_limit(limit) + TAG_LEN as u64;
-        let mut sealed = self.spare.lock().pop().unwrap_or_default();
+        let mut sealed = self.spare.lock().pop();
         let opened = match self.store.get_into(&layout::object(id), most, &mut sealed) {
             Ok(()) => open(&mut sealed).map_err(Problem::from),
             Err(e) => Err(Problem::from(e)),
         };
-        if sealed.capacity() <= SPARE_LEN {
-            let mut spare = self.spare.lock();
-            if spare.len() < SPARE {
-                spare.push(sealed);
-            }
-        }
+        self.spare.lock().push(sealed);
         opened.map_err(|e| self.error(kind, id, e))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::format::ChunkId;
 
-use super::catalog::{Content, File, FileEntry, FileNo};
+use super::catalog::{Content, File, FileEntry, FileNo, Many};
 use super::chunks::Chunk;
 use super::objects::ObjectError;
 use super::readahead::Stretch;
@@ -100,11 +100,11 @@ impl Repository {
                 }
                 Ok(Bytes::Part { chunk, from: offset as usize, to: end as usize })
             }
-            Content::Many { chunks, .. } => {
+            Content::Many(many) => {
                 if offset == 0 {
                     self.ahead.opened(&self.core, no);
                 }
-                let (bytes, stretch) = self.core.read_many(&entry, chunks, offset, end)?;
+                let (bytes, stretch) = self.core.read_many(&entry, &many.chunks, offset, end)?;
                 self.ahead.went_on(&self.core, no, &entry, &stretch);
                 Ok(bytes)
             }
@@ -199,9 +199,10 @@ impl Core {
     /// Where a file's chunks begin: from the headers of their frames, or, where those cannot be
     /// right or `measure` asks for it, from the opened chunks themselves.
     pub(super) fn spans(&self, entry: &FileEntry, measure: bool) -> Result<Arc<Spans>, ReadError> {
-        let Content::Many { chunks, spans } = &entry.content else {
+        let Content::Many(many) = &entry.content else {
             unreachable!("only files of several chunks have spans");
         };
+        let Many { chunks, spans } = &**many;
         let mut known = spans.lock();
         if let Some(spans) = &*known
             && !measure

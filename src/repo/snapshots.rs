@@ -12,6 +12,7 @@ use crate::store::refs::{self, RefError};
 use crate::store::{Stamp, StoreError};
 
 use super::heads_cache::HeadsCache;
+use super::known::Losses;
 use super::objects::{ObjectError, Objects};
 use super::parallel;
 
@@ -101,8 +102,8 @@ impl Watch {
     }
 
     /// How often snapshots were found to be gone.
-    pub(super) fn losses(&self) -> u64 {
-        self.losses.load(Ordering::Acquire)
+    pub(super) fn losses(&self) -> Losses {
+        Losses::new(self.losses.load(Ordering::Acquire))
     }
 
     /// The list, not older than [`ASK_EVERY`].

@@ -12,6 +12,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use crate::format::index::walk_order;
 use crate::repo::{File, FileNo, Loaded, Repository};
 
 use super::escape;
@@ -285,16 +286,10 @@ pub fn build(repo: &Repository, loaded: &Loaded, shared: &Shared) -> Arc<Dir> {
         }
         // The order of the walk that made the snapshot, so this usually has nothing to do. The sort
         // is stable: of two files of one path, the first in the snapshot is the first here.
-        paths.sort_by(|a, b| walk_order(&a.0).cmp(walk_order(&b.0)));
+        paths.sort_by(|a, b| walk_order(&a.0, &b.0));
         paths.dedup_by(|a, b| a.1 == b.1);
         fill(&paths, files, shared)
     })
-}
-
-/// Bytes of a path such that what lies in a folder stands together, where the folder's name stands:
-/// `/` before all others.
-fn walk_order(path: &str) -> impl Iterator<Item = u8> + '_ {
-    path.bytes().map(|b| if b == b'/' { 0 } else { b })
 }
 
 fn fill(paths: &[(Cow<'_, str>, u32)], files: &[File], shared: &Shared) -> Arc<Dir> {

@@ -11,9 +11,8 @@ mod snapshots;
 
 use std::sync::Arc;
 
+use crate::format::index::walk_order;
 use crate::format::{ChunkId, FileId};
-
-use super::paths;
 
 pub use folder::{Compare, folder};
 pub use patch::{PatchError, Patcher, quoted, unified};
@@ -124,7 +123,7 @@ impl Differences {
     }
 
     fn sort(&mut self) {
-        self.changes.sort_by(|a, b| paths::walk_order(&a.path, &b.path));
+        self.changes.sort_by(|a, b| walk_order(&a.path, &b.path));
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use crate::format::index::walk_order;
 use crate::format::{ChunkId, FileId, FileRecord, IndexId};
 use crate::repo::{ObjectError, Repository, parallel};
 
@@ -127,7 +128,7 @@ pub fn find(
     };
     finds.found.sort_by(|a, b| {
         let time = |found: &Found| found.snapshots.first();
-        paths::walk_order(&a.path, &b.path).then_with(|| time(a).cmp(&time(b)))
+        walk_order(&a.path, &b.path).then_with(|| time(a).cmp(&time(b)))
     });
     finds
 }

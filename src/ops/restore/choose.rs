@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::format::FileId;
+use crate::format::index::walk_order;
 use crate::ops::paths::{self, Scope};
 use crate::repo::{File, FileEntry, FileNo, ObjectError, Repository};
 
@@ -39,7 +40,7 @@ pub(super) fn choose(repo: &Repository, wanted: &[Wanted]) -> Result<Chosen, Res
         one(repo, wanted, &mut places, &mut chosen)?;
     }
     drop_files_in_the_way(&mut chosen);
-    chosen.files.sort_by(|a, b| paths::walk_order(&a.path, &b.path));
+    chosen.files.sort_by(|a, b| walk_order(&a.path, &b.path));
     Ok(chosen)
 }
 

@@ -1,11 +1,11 @@
 //! The files of the new snapshot, one line each, from what the walk has found to what is recorded.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use crate::format::index::walk_order;
 use crate::format::{ChunkId, FileId, FileRecord, IndexId};
 use crate::ops::Monitor;
 use crate::repo::{FileEntry, ObjectError, Objects, parallel};
@@ -289,24 +289,5 @@ impl<'a> Lines<'a> {
             Fate::Pending(_) | Fate::Missing => None,
         });
         records.collect()
-    }
-}
-
-/// The order of an index: entries of a folder by their names, its content where it comes. No name
-/// has a zero byte.
-fn walk_order(a: &str, b: &str) -> Ordering {
-    let low = |byte: u8| if byte == b'/' { 0 } else { byte };
-    a.bytes().map(low).cmp(b.bytes().map(low))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_comes_where_its_name_does() {
-        let mut paths = ["/a.txt", "/a/b", "/a!", "/a/b.c", "/a/b/c", "/b", "/a/标"];
-        paths.sort_by(|a, b| walk_order(a, b));
-        assert_eq!(paths, ["/a/b", "/a/b/c", "/a/b.c", "/a/标", "/a!", "/a.txt", "/b"]);
     }
 }
