@@ -144,18 +144,28 @@ impl Cipher {
     /// # Panics
     /// If the operating system has no randomness to give.
     pub fn seal(&self, plain: &[u8]) -> Vec<u8> {
-        self.encrypt(&zst::compress(plain))
+        let mut sealed = Vec::new();
+        self.seal_into(plain, &mut sealed);
+        sealed
     }
 
-    fn encrypt(&self, frame: &[u8]) -> Vec<u8> {
-        let mut sealed = Vec::with_capacity(NONCE_LEN + frame.len() + TAG_LEN);
-        sealed.resize(NONCE_LEN, 0);
-        getrandom::fill(&mut sealed).expect("the operating system gives randomness");
-        let nonce: [u8; NONCE_LEN] = sealed[..].try_into().expect("just made of that length");
-        sealed.extend_from_slice(frame);
+    /// The same into memory that is used again; what it holds goes.
+    ///
+    /// # Panics
+    /// As [`Self::seal`].
+    pub fn seal_into(&self, plain: &[u8], sealed: &mut Vec<u8>) {
+        self.encrypt(sealed, |frame| zst::compress_onto(plain, frame));
+    }
+
+    /// `append` adds what is to be encrypted.
+    fn encrypt(&self, sealed: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).expect("the operating system gives randomness");
+        sealed.clear();
+        sealed.extend_from_slice(&nonce);
+        append(sealed);
         let tag = self.gcm.seal(nonce, &mut sealed[NONCE_LEN..]);
         sealed.extend_from_slice(&tag);
-        sealed
     }
 
     /// Whether an index's `aesKeyVerifyVal` was made with this key: base64 of the sealed but
@@ -174,7 +184,9 @@ impl Cipher {
     /// An `aesKeyVerifyVal` for this key.
     pub fn verify_val(&self) -> String {
         use base64::Engine;
-        base64::engine::general_purpose::STANDARD.encode(self.encrypt(KEY_CHECK))
+        let mut sealed = Vec::new();
+        self.encrypt(&mut sealed, |plain| plain.extend_from_slice(KEY_CHECK));
+        base64::engine::general_purpose::STANDARD.encode(sealed)
     }
 }
 
@@ -197,6 +209,14 @@ impl Frame<'_> {
     /// [`FormatError::BadFrame`], [`FormatError::TooLarge`].
     pub fn expand(&self, limit: usize) -> Result<Vec<u8>, FormatError> {
         zst::decompress(self.0, limit)
+    }
+
+    /// The same in memory that is there, as far as it suffices; what it holds goes.
+    ///
+    /// # Errors
+    /// As [`Self::expand`].
+    pub fn expand_in(&self, limit: usize, memory: Vec<u8>) -> Result<Vec<u8>, FormatError> {
+        zst::decompress_in(self.0, limit, memory)
     }
 
     /// The plain bytes into `plain`, which has [`Self::plain_len`] of them.

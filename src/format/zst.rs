@@ -2,6 +2,7 @@
 //! note takes to decode.
 
 use std::cell::RefCell;
+use std::io::Cursor;
 
 use zstd::zstd_safe::{
     CCtx, CParameter, DCtx, InBuffer, OutBuffer, ResetDirective, get_error_name,
@@ -57,9 +58,19 @@ pub(super) fn plain_len(frame: &[u8], limit: usize) -> Result<Option<usize>, For
 
 /// Expands one frame to at most `limit` bytes.
 pub(super) fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, FormatError> {
+    decompress_in(frame, limit, Vec::new())
+}
+
+/// The same in memory that is there, as far as it suffices; what it holds goes.
+pub(super) fn decompress_in(
+    frame: &[u8],
+    limit: usize,
+    mut plain: Vec<u8>,
+) -> Result<Vec<u8>, FormatError> {
     match plain_len(frame, limit)? {
         Some(size) => DECODER.with_borrow_mut(|ctx| {
-            let mut plain = Vec::with_capacity(size);
+            plain.clear();
+            plain.reserve_exact(size);
             ctx.decompress(&mut plain, frame).map_err(bad)?;
             Ok(plain)
         }),
@@ -125,23 +136,32 @@ fn grow(frame: &[u8], refuse: usize, enough: usize) -> Result<(Vec<u8>, bool), F
 /// One frame as DejaVu would write it: no checksum, content size from 256 bytes on, window at
 /// most 512 KiB.
 pub(super) fn compress(plain: &[u8]) -> Vec<u8> {
+    let mut frame = Vec::new();
+    compress_onto(plain, &mut frame);
+    frame
+}
+
+/// The same behind what `onto` holds.
+pub(super) fn compress_onto(plain: &[u8], onto: &mut Vec<u8>) {
     if plain.is_empty() {
-        return EMPTY_FRAME.to_vec();
+        return onto.extend_from_slice(&EMPTY_FRAME);
     }
     ENCODER.with_borrow_mut(|ctx| {
-        let mut frame = Vec::with_capacity(zstd::zstd_safe::compress_bound(plain.len()));
+        onto.reserve_exact(zstd::zstd_safe::compress_bound(plain.len()));
+        let behind = onto.len() as u64;
+        let mut onto = Cursor::new(onto);
+        onto.set_position(behind);
         (|| {
             ctx.reset(ResetDirective::SessionAndParameters)?;
             ctx.set_parameter(CParameter::CompressionLevel(LEVEL))?;
             ctx.set_parameter(CParameter::WindowLog(19))?;
             ctx.set_parameter(CParameter::ChecksumFlag(false))?;
             ctx.set_parameter(CParameter::ContentSizeFlag(plain.len() >= SIZED_FROM))?;
-            ctx.compress2(&mut frame, plain)
+            ctx.compress2(&mut onto, plain)
         })()
         .map_err(bad)
         .expect("compression into a buffer of the bound's size cannot fail");
-        frame
-    })
+    });
 }
 
 #[cfg(test)]
@@ -156,6 +176,12 @@ mod tests {
             let stated = content_size(&frame).unwrap();
             assert_eq!(stated.is_some(), len >= 256 || len == 0, "{len}");
             assert_eq!(decompress(&frame, len).unwrap(), plain);
+            let mut behind = b"before".to_vec();
+            compress_onto(&plain, &mut behind);
+            assert_eq!(behind.strip_prefix(b"before"), Some(&frame[..]));
+            for there in [vec![1; 3], vec![2; 100_000]] {
+                assert_eq!(decompress_in(&frame, len, there).unwrap(), plain);
+            }
             assert_eq!(frame_length(&frame), Some(frame.len()));
             assert_eq!(frame_length(&frame[..frame.len() - 1]), None);
         }

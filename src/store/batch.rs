@@ -13,7 +13,14 @@ pub struct Batch<'a> {
     pub(super) staged: Mutex<Vec<(Staged, String)>>,
 }
 
-impl Batch<'_> {
+/// What is durable and has no names yet. Dropping it forgets it.
+#[derive(Debug)]
+pub struct Durable<'a> {
+    store: &'a Store,
+    staged: Vec<(Staged, String)>,
+}
+
+impl<'a> Batch<'a> {
     /// Writes bytes that will have this key once [`Batch::commit`] is through.
     ///
     /// # Errors
@@ -40,19 +47,41 @@ impl Batch<'_> {
     /// # Errors
     /// [`super::StoreProblem::Unwritable`]; some keys may be there then, each of them whole.
     pub fn commit(&self) -> Result<(), StoreError> {
-        let mut staged = std::mem::take(&mut *self.staged.lock());
-        if staged.is_empty() {
-            return Ok(());
+        self.durable()?.publish()
+    }
+
+    /// The first half of [`Batch::commit`]: makes what was put so far durable, and takes it out.
+    ///
+    /// # Errors
+    /// [`super::StoreProblem::Unwritable`]; what was put is forgotten then.
+    pub fn durable(&self) -> Result<Durable<'a>, StoreError> {
+        let staged = std::mem::take(&mut *self.staged.lock());
+        let durable = Durable { store: self.store, staged };
+        if !durable.staged.is_empty() {
+            self.store.sync()?;
         }
-        let result = self.store.sync().and_then(|()| {
-            while let Some((bytes, key)) = staged.pop() {
-                let published = self.store.backend.publish(&bytes, &key);
-                published.map_err(|p| self.store.error(&key, p))?;
-            }
-            Ok(())
-        });
-        staged.into_iter().for_each(|(bytes, _)| self.store.backend.discard(bytes));
-        result
+        Ok(durable)
+    }
+}
+
+impl Durable<'_> {
+    /// The second half of [`Batch::commit`]: gives the names. They are durable after the next [`Store::sync`].
+    ///
+    /// # Errors
+    /// [`super::StoreProblem::Unwritable`]; some keys may be there then, each of them whole.
+    pub fn publish(mut self) -> Result<(), StoreError> {
+        while let Some((bytes, key)) = self.staged.last() {
+            let published = self.store.backend.publish(bytes, key);
+            published.map_err(|p| self.store.error(key, p))?;
+            self.staged.pop();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Durable<'_> {
+    fn drop(&mut self) {
+        self.staged.drain(..).for_each(|(bytes, _)| self.store.backend.discard(bytes));
     }
 }
 

@@ -23,7 +23,7 @@ use backend::Backend;
 use parking_lot::Mutex;
 
 pub use backend::{Listed, Meta, Stamp};
-pub use batch::Batch;
+pub use batch::{Batch, Durable};
 pub use faulty::{Fault, Faults};
 pub use forgetful::{Event, Journal};
 pub use local::STAGING;

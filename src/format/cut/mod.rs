@@ -96,6 +96,8 @@ impl Search {
 pub struct Cutter {
     search: Search,
     max: usize,
+    /// Room that most chunks find enough, bytes: a chunk that grows in a vector that grows is copied twice.
+    usual: usize,
     /// The unfinished chunk, and behind a `Some` of [`feed`](Self::feed) what was taken too much.
     pending: Vec<u8>,
     /// Whether `pending` holds bytes that have not been searched.
@@ -109,6 +111,7 @@ impl Cutter {
         Self {
             search: Search::new(cutting),
             max: cutting.max_size(),
+            usual: (4 * cutting.min_size()).min(cutting.max_size()),
             pending: Vec::new(),
             unsearched: false,
             cut_before: false,
@@ -122,14 +125,19 @@ impl Cutter {
             if self.unsearched {
                 self.unsearched = false;
                 if let Some(end) = self.search.end(&self.pending) {
-                    let rest = self.pending.split_off(end);
-                    self.unsearched = !rest.is_empty();
+                    let mut next = Vec::with_capacity(self.usual);
+                    next.extend_from_slice(&self.pending[end..]);
+                    self.pending.truncate(end);
+                    self.unsearched = !next.is_empty();
                     self.cut_before = true;
-                    return Some(std::mem::replace(&mut self.pending, rest));
+                    return Some(std::mem::replace(&mut self.pending, next));
                 }
             }
             if input.is_empty() {
                 return None;
+            }
+            if self.pending.is_empty() {
+                self.pending.reserve_exact(self.usual);
             }
             let take = input.len().min(STEP).min(self.max - self.pending.len());
             let (taken, rest) = input.split_at(take);

@@ -8,6 +8,7 @@ use crate::format::{ChunkId, FileId, layout};
 use crate::repo::Objects;
 use crate::store::StoreError;
 
+use super::bare::Bare;
 use super::groups::Writer;
 
 /// An object of a chunk of the snapshot before is believed if its beginning is right, and one of a
@@ -21,6 +22,7 @@ const LONGEST_IDENTITY: usize = libc::PATH_MAX as usize + 20;
 pub(super) struct Chunks<'a, 'w> {
     objects: &'a Objects,
     writer: &'a Writer<'w>,
+    bare: &'a Bare,
     /// Chunks of the files that are read again, as the snapshot before has them: a large file that
     /// has grown must not be opened from beginning to end to be believed.
     trusted: HashSet<ChunkId>,
@@ -40,8 +42,13 @@ pub(super) struct Met {
 }
 
 impl<'a, 'w> Chunks<'a, 'w> {
-    pub fn new(objects: &'a Objects, writer: &'a Writer<'w>, trusted: HashSet<ChunkId>) -> Self {
-        Self { objects, writer, trusted, met: Mutex::default(), misfits: Mutex::default() }
+    pub fn new(
+        objects: &'a Objects,
+        writer: &'a Writer<'w>,
+        bare: &'a Bare,
+        trusted: HashSet<ChunkId>,
+    ) -> Self {
+        Self { objects, writer, bare, trusted, met: Mutex::default(), misfits: Mutex::default() }
     }
 
     /// Whether this chunk is met for the first time: then whoever asks has to [`Chunks::store`] it.
@@ -61,7 +68,7 @@ impl<'a, 'w> Chunks<'a, 'w> {
     /// # Errors
     /// [`StoreError`] where it cannot be written.
     pub fn store(&self, id: ChunkId, plain: &[u8]) -> Result<(), StoreError> {
-        let put = || self.writer.put(layout::chunk(id), &self.objects.cipher().seal(plain));
+        let put = || self.writer.seal(self.objects.cipher(), layout::chunk(id), plain);
         match self.found(id, plain) {
             Found::Sound => Ok(()),
             Found::Nothing => put(),
@@ -78,6 +85,9 @@ impl<'a, 'w> Chunks<'a, 'w> {
     /// What is there in the chunk's place. An object that is cut short, empty or changed is written anew:
     /// the ID says what it has to hold, so that cannot be wrong.
     fn found(&self, id: ChunkId, plain: &[u8]) -> Found {
+        if self.bare.lacks(id.0) {
+            return Found::Nothing;
+        }
         if plain.len() > WORTH_A_LOOK && self.trusted.contains(&id) {
             let stated = self.objects.chunk_len_hint(id);
             return match matches!(stated, Ok(Some(len)) if len == plain.len() as u64) {

@@ -1,15 +1,17 @@
 //! Objects become durable in groups, while the next group is being filled.
 //!
-//! Groups are committed one after the other, and each commit begins with a wait for all that was
-//! written before: so whatever is put before a [`Writer::cut`] has its final name durably before
-//! anything that is put after it has one.
+//! One thread waits until what a group holds is on the disk, another gives the group before it its names
+//! meanwhile: each takes about as long. At a [`Writer::cut`] the first one waits for the second, so whatever is
+//! put before it has its final name durably before anything that is put after it has one.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::store::{Batch, Store, StoreError};
+use crate::format::Cipher;
+use crate::store::{Batch, Durable, Store, StoreError};
 
 /// Objects in a group, and bytes: as many as the disk may lose at a power cut without much harm,
 /// since the fewer waits the better. Each object costs some 200 bytes of memory meanwhile.
@@ -28,8 +30,21 @@ struct Target<'a> {
     store: &'a Store,
     /// Read by those who put, written by who takes it away to be committed.
     filling: RwLock<Filling<'a>>,
-    full: SyncSender<Batch<'a>>,
+    full: SyncSender<Full<'a>>,
     failure: &'a Failure,
+}
+
+/// What comes to the thread that waits for the disk.
+enum Full<'a> {
+    Group(Batch<'a>),
+    Cut,
+}
+
+/// What comes to the thread that gives names.
+enum Nameless<'a> {
+    Group(Durable<'a>),
+    /// To be answered when all that came before has names.
+    Cut(SyncSender<()>),
 }
 
 struct Filling<'a> {
@@ -75,10 +90,12 @@ pub(super) fn write_to<R, E: From<StoreError>>(
     };
     let failure = Failure::default();
     std::thread::scope(|scope| {
-        // One group waits while one is committed: whoever fills a third one waits too, so what is
-        // neither durable nor written is bounded.
+        // One group waits while one is on its way to the disk: whoever fills a third one waits too, so
+        // what is neither durable nor written is bounded.
         let (full, groups) = sync_channel(1);
-        let committer = scope.spawn(|| commit_all(groups, &failure));
+        let (durable, nameless) = sync_channel(1);
+        let waiter = scope.spawn(|| make_durable(groups, durable, &failure));
+        let namer = scope.spawn(|| give_names(nameless, &failure));
         let filling = RwLock::new(Filling::new(store));
         let target = Target { store, filling, full, failure: &failure };
         let writer = Writer { target: Some(target), objects, bytes };
@@ -87,20 +104,48 @@ pub(super) fn write_to<R, E: From<StoreError>>(
             writer.cut();
         }
         drop(writer);
-        committer.join().expect("a commit does not panic");
+        waiter.join().expect("waiting does not panic");
+        namer.join().expect("renaming does not panic");
         // An error of the work may be but the echo of one of the writer.
         failure.check()?;
         done
     })
 }
 
-fn commit_all(groups: Receiver<Batch<'_>>, failure: &Failure) {
-    for batch in groups {
-        // What comes after a failure is dropped, and its staged bytes with it.
-        if failure.check().is_ok()
-            && let Err(e) = batch.commit()
-        {
-            failure.set(e);
+/// What comes after a failure is dropped, and its staged bytes with it.
+fn make_durable<'a>(
+    groups: Receiver<Full<'a>>,
+    durable: SyncSender<Nameless<'a>>,
+    failure: &Failure,
+) {
+    let hand_on = |group| durable.send(group).expect("names are given until the end");
+    for group in groups {
+        match group {
+            Full::Group(batch) if failure.check().is_ok() => match batch.durable() {
+                Ok(group) => hand_on(Nameless::Group(group)),
+                Err(e) => failure.set(e),
+            },
+            Full::Group(_) => {}
+            Full::Cut => {
+                let (answer, named) = sync_channel(1);
+                hand_on(Nameless::Cut(answer));
+                named.recv().expect("each cut is answered");
+            }
+        }
+    }
+}
+
+fn give_names(nameless: Receiver<Nameless<'_>>, failure: &Failure) {
+    for group in nameless {
+        match group {
+            Nameless::Group(group) => {
+                if failure.check().is_ok()
+                    && let Err(e) = group.publish()
+                {
+                    failure.set(e);
+                }
+            }
+            Nameless::Cut(answer) => answer.send(()).expect("somebody waits for it"),
         }
     }
 }
@@ -116,7 +161,30 @@ impl<'a> Filling<'a> {
     }
 }
 
+thread_local! {
+    /// Memory for what is sealed: see [`KEPT_FOR_SEALING`].
+    static SEALED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// More than this is not kept for the next object of a thread, bytes: enough for nearly all.
+const KEPT_FOR_SEALING: usize = 2 << 20;
+
 impl Writer<'_> {
+    /// Seals and writes one object; see [`write_to`] for when it is there.
+    ///
+    /// # Errors
+    /// As [`Self::put`].
+    pub fn seal(&self, cipher: &Cipher, key: String, plain: &[u8]) -> Result<(), StoreError> {
+        SEALED.with_borrow_mut(|sealed| {
+            cipher.seal_into(plain, sealed);
+            let put = self.put(key, sealed);
+            if sealed.capacity() > KEPT_FOR_SEALING {
+                *sealed = Vec::new();
+            }
+            put
+        })
+    }
+
     /// Writes one object; see [`write_to`] for when it is there.
     ///
     /// # Errors
@@ -142,6 +210,9 @@ impl Writer<'_> {
     /// Ends a group, see the module.
     pub fn cut(&self) {
         self.hand_over(|filling| filling.objects.load(Ordering::Relaxed) > 0);
+        if let Some(target) = &self.target {
+            target.full.send(Full::Cut).expect("groups are taken until the end");
+        }
     }
 
     /// Objects and bytes put so far.
@@ -156,7 +227,7 @@ impl Writer<'_> {
         if wanted(&filling) {
             let full = std::mem::replace(&mut *filling, Filling::new(target.store));
             // Others wait for the lock meanwhile, as they should: see `write_to`.
-            target.full.send(full.batch).expect("the committer takes groups until the end");
+            target.full.send(Full::Group(full.batch)).expect("groups are taken until the end");
         }
     }
 }

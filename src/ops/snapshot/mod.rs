@@ -20,6 +20,7 @@
 //! moment of a crash, every index that a ref names is whole. What a crash leaves behind is used by the
 //! next run, or removed by a purge.
 
+mod bare;
 mod base;
 mod chunks;
 mod error;
@@ -47,6 +48,7 @@ use crate::repo::Repository;
 use crate::siyuan::{Device, Workspace, WorkspaceLock};
 use crate::store::lock::Lock;
 
+use bare::Bare;
 use base::{Base, BaseFiles};
 use chunks::Chunks;
 use lines::Lines;
@@ -278,7 +280,8 @@ impl Run<'_> {
         let cutting = self.cutting();
         let reader = FileReader { root: &self.root, cutting: &cutting, monitor: self.monitor };
         let (totals, read_bytes) = groups::write_to(store, |writer| {
-            let chunks = Chunks::new(objects, writer, lines.trusted_chunks(objects));
+            let bare = Bare::of(self.repo.store());
+            let chunks = Chunks::new(objects, writer, &bare, lines.trusted_chunks(objects));
             let (numbers, jobs) = lines.jobs();
             let bytes = jobs.iter().map(|job| job.size).sum();
             self.monitor.begin("reading", Some(bytes), Unit::Bytes);
@@ -288,7 +291,7 @@ impl Run<'_> {
             self.monitor.begin("recording", Some(numbers.len() as u64), Unit::Items);
             let met = chunks.finish();
             let new = lines.take_in(numbers, outcomes, &met.misfits);
-            let places = records::Places::new(objects, met.held, lines.kept_ids().collect());
+            let places = records::Places::new(objects, &bare, met.held, lines.kept_ids().collect());
             lines.place(new, places, self.monitor)?;
             self.check_stopped()?;
             records::write(&lines.new_records(), objects, writer, self.monitor)?;

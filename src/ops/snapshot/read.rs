@@ -1,10 +1,12 @@
 //! One file, from the disk to chunks, as it was at one moment.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::time::{Duration, SystemTime};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{FileType, fstat};
+use rustix::io::Errno;
 
 use crate::format::ChunkId;
 use crate::format::cut::{Cutter, Cutting};
@@ -126,7 +128,7 @@ impl FileReader<'_> {
         sink: &mut dyn Sink,
     ) -> Result<Option<Content>, Failed> {
         let now = SystemTime::now();
-        let mut file = self.root.file(path)?;
+        let file = self.root.file(path)?;
         let before = fstat(&file).map_err(io::Error::from)?;
         if FileType::from_raw_mode(before.st_mode) != FileType::RegularFile {
             let reason = "it is no regular file any more".to_owned();
@@ -144,7 +146,7 @@ impl FileReader<'_> {
         };
         let chunks = match usize::try_from(seen.size) {
             Ok(size) if size <= self.cutting.min_size() => {
-                let chunk = whole(&mut file, size)?;
+                let chunk = whole(&file, size)?;
                 told(chunk.len() as u64);
                 if !is_same(&file, chunk.len() as u64)? {
                     return Ok(None);
@@ -207,18 +209,15 @@ impl FileReader<'_> {
 }
 
 /// A file that is one chunk: its bytes, one more than it should have where it has grown.
-fn whole(file: &mut File, size: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; size + 1];
-    let mut len = 0;
+fn whole(file: &File, size: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(size + 1);
     // A call that was asked for more than the size and gave the size has met the end.
-    while len < size {
-        match file.read(&mut bytes[len..]) {
+    while bytes.len() < size {
+        match rustix::io::read(file, spare_capacity(&mut bytes)) {
             Ok(0) => break,
-            Ok(got) => len += got,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(e) => return Err(e.into()),
         }
     }
-    bytes.truncate(len);
     Ok(bytes)
 }

@@ -13,6 +13,7 @@ use crate::ops::Monitor;
 use crate::repo::{ObjectError, Objects, Problem, parallel};
 use crate::store::StoreError;
 
+use super::bare::Bare;
 use super::groups::Writer;
 use super::pool::threads;
 use super::root::Seen;
@@ -60,6 +61,7 @@ const UNREADABLE: u32 = 8;
 /// Finds IDs in one repository.
 pub(super) struct Places<'a> {
     objects: &'a Objects,
+    bare: &'a Bare,
     /// The chunks of this run; they may have no names yet.
     chunks: HashSet<ChunkId>,
     /// IDs of the snapshot so far: of two paths and times the digits may run together
@@ -71,8 +73,13 @@ pub(super) struct Places<'a> {
 
 impl<'a> Places<'a> {
     /// `taken` are the IDs of the files that stay as they are.
-    pub fn new(objects: &'a Objects, chunks: HashSet<ChunkId>, taken: HashSet<FileId>) -> Self {
-        Self { objects, chunks, taken, referred: OnceCell::new() }
+    pub fn new(
+        objects: &'a Objects,
+        bare: &'a Bare,
+        chunks: HashSet<ChunkId>,
+        taken: HashSet<FileId>,
+    ) -> Self {
+        Self { objects, bare, chunks, taken, referred: OnceCell::new() }
     }
 
     /// Places all of them; `None` for one for which no second is left, or where the monitor was
@@ -85,8 +92,8 @@ impl<'a> Places<'a> {
         new: Vec<New>,
         monitor: &dyn Monitor,
     ) -> Result<Vec<Option<Placed>>, ObjectError> {
-        let Self { objects, chunks, .. } = &*self;
-        let looks = parallel::map(&new, |new| look(objects, chunks, &new.record));
+        let (objects, bare, chunks) = (self.objects, self.bare, &self.chunks);
+        let looks = parallel::map(&new, |new| look(objects, bare, chunks, &new.record));
         new.into_iter().zip(looks).map(|(new, look)| self.place(new, look, monitor)).collect()
     }
 
@@ -133,7 +140,7 @@ impl<'a> Places<'a> {
     }
 
     fn look(&self, record: &FileRecord) -> Look {
-        look(self.objects, &self.chunks, record)
+        look(self.objects, self.bare, &self.chunks, record)
     }
 
     /// Whether a snapshot has this record. One that none has is a leftover.
@@ -151,9 +158,12 @@ impl<'a> Places<'a> {
 }
 
 /// What is under the ID that a record would have.
-fn look(objects: &Objects, chunks: &HashSet<ChunkId>, record: &FileRecord) -> Look {
+fn look(objects: &Objects, bare: &Bare, chunks: &HashSet<ChunkId>, record: &FileRecord) -> Look {
     if chunks.contains(&ChunkId(record.id.0)) {
         return Look::Other;
+    }
+    if bare.lacks(record.id.0) {
+        return Look::Free;
     }
     match objects.record(record.id) {
         Ok(found) if is_same_content(&found, record) => Look::Same(found),
@@ -199,8 +209,7 @@ pub(super) fn write(
     let next = AtomicUsize::new(0);
     let work = || -> Result<(), StoreError> {
         while let Some(record) = records.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let sealed = objects.cipher().seal(&record.encode());
-            writer.put(layout::file(record.id), &sealed)?;
+            writer.seal(objects.cipher(), layout::file(record.id), &record.encode())?;
             monitor.advance(1);
             if monitor.stopped() {
                 break;
