@@ -8,17 +8,18 @@ use nix::sys::resource::{Resource, setrlimit};
 /// environment. Mounting as a plain user works nevertheless: what belongs to a process in `/proc`
 /// is open to the process itself whoever owns it.
 pub fn harden() {
-    // Both are a second line of defence: where a sandbox forbids them, the program works as well.
+    // All of it is of use and not needed: where a sandbox forbids it, the program works as well.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let _ = prctl::set_dumpable(false);
+    // The allocator asks the kernel for huge pages, of two megabytes each, for each thread by itself: a restore
+    // had twice the memory that it needs, and was no faster (docs/performance.md).
+    let _ = prctl::set_thp_disable(true);
 }
 
-/// Keeps a mount small. The allocator asks the kernel for huge pages, of two megabytes each, and keeps what was
-/// freed for a while, for each thread by itself: a mount then holds twice of what it needs, for days
-/// (docs/performance.md). Chunks, for which that would cost time, lie in memory of their own.
+/// Keeps a mount small. The allocator keeps what was freed for a while, for each thread by itself, and a mount
+/// would hold twice of what it needs, for days (docs/performance.md). Chunks, for which that would cost time, lie
+/// in memory of their own.
 pub fn hold_little_memory() {
-    // It only saves memory: without, the program works as well.
-    let _ = prctl::set_thp_disable(true);
     // SAFETY: it sets a number of the allocator's, also where that allocator is not in use.
     unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, 0) };
 }

@@ -16,6 +16,7 @@
 
 mod choose;
 mod in_place;
+mod large;
 mod plan;
 mod remove;
 mod target;

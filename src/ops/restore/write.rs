@@ -1,13 +1,12 @@
 //! Carrying out a plan: chunks are read, opened and verified on many threads, files are written under
 //! temporary names, made durable many at a time, and only then get their names.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 
 use crate::ops::content::ContentError;
 use crate::ops::disk::{self, Dir};
@@ -15,6 +14,7 @@ use crate::ops::{Monitor, Unit, paths};
 use crate::repo::parallel;
 use crate::store::passing;
 
+use super::large::{Large, Target};
 use super::plan::{Plan, Planned};
 use super::{Action, Problem, Report, RestoreError, Step, remove};
 
@@ -24,9 +24,8 @@ const GROUP_FILES: usize = 16_384;
 /// Bytes that share one wait, at the least if there are so many: so that a full disk or a crash
 /// does not cost the work of hours.
 const GROUP_BYTES: u64 = 1 << 30;
-/// How far the chunks of one file are opened ahead of the one that is written next: enough for all
-/// cores, and a bound on memory, at most 8 MiB each.
-const AHEAD: usize = 8;
+/// So many chunks' memory is kept for the next ones.
+const MOST_SPARE: usize = 8;
 
 /// Tells the temporary files of this process from those of others.
 static RUN: LazyLock<u32> = LazyLock::new(|| {
@@ -93,29 +92,11 @@ struct Group {
     bytes: u64,
 }
 
-/// Where a file of several chunks stands. Its chunks are opened out of order and written in order.
-#[derive(Default)]
-struct Under {
-    open: Option<Open>,
-    next: usize,
-    ahead: BTreeMap<usize, Vec<u8>>,
-    /// It has failed and been named; what is still to come of it is not needed.
-    failed: bool,
-}
-
-#[derive(Default)]
-struct Large {
-    state: Mutex<Under>,
-    moved: Condvar,
-}
-
 /// A temporary file that is being written.
 struct Open {
     dir: Dir,
     name: String,
     file: File,
-    /// Bytes that it will have.
-    size: u64,
     written: u64,
 }
 
@@ -142,7 +123,9 @@ struct Writer<'a> {
     monitor: &'a dyn Monitor,
     /// The next piece of work: a file, and which chunk of it.
     next: Mutex<(usize, usize)>,
-    large: Vec<Option<Arc<Large>>>,
+    large: Vec<Option<Box<Large<Open>>>>,
+    /// Memory for the next chunks: taken anew for each, much of it would have to be cleared by the system.
+    spare: Mutex<Vec<Vec<u8>>>,
     group: Mutex<Group>,
     /// Only one thread waits for the disk; the others go on meanwhile.
     committing: Mutex<()>,
@@ -169,13 +152,14 @@ impl<'a> Writer<'a> {
     fn new(plan: &'a Plan<'a>, monitor: &'a dyn Monitor) -> Self {
         let many = |file: &Planned| {
             let chunks = file.entry.content.chunks().len();
-            (is_written(file) && chunks > 1).then(Arc::default)
+            (is_written(file) && chunks > 1).then(Box::default)
         };
         Self {
             plan,
             monitor,
             next: Mutex::new((0, 0)),
             large: plan.files.iter().map(many).collect(),
+            spare: Mutex::default(),
             group: Mutex::default(),
             committing: Mutex::new(()),
             temporary: AtomicU64::new(0),
@@ -246,12 +230,14 @@ impl<'a> Writer<'a> {
     /// A file of one chunk.
     fn small(&self, nth: usize) -> Result<(), Failure> {
         let entry = &self.plan.files[nth].entry;
-        let plain = self.chunk(nth, 0)?;
+        let plain = self.chunk(nth, 0, self.memory())?;
         if plain.len() as u64 != entry.size {
             return Err(ContentError::Disagree { size: entry.size }.into());
         }
         let mut open = self.open(nth)?;
-        match self.append(&mut open, &plain).and_then(|()| self.complete(nth, &open)) {
+        let written = self.append(nth, &mut open, &plain);
+        self.recycle(plain);
+        match written.and_then(|()| self.complete(nth, &open)) {
             Ok(()) => {
                 self.stage(nth, open);
                 Ok(())
@@ -263,70 +249,35 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// One chunk of a file of several: opened now, written when those before it are.
-    fn large(&self, large: &Large, nth: usize, chunk: usize) {
-        {
-            let mut under = large.state.lock();
-            // Whoever has the next chunk never waits here, so this ends.
-            while !under.failed && chunk >= under.next + AHEAD {
-                large.moved.wait(&mut under);
-            }
-            if under.failed {
-                return;
-            }
-        }
-        let plain = self.chunk(nth, chunk);
-        let mut under = large.state.lock();
-        if under.failed {
+    /// One chunk of a file of several.
+    fn large(&self, large: &Large<Open>, nth: usize, chunk: usize) {
+        if !large.wait_for(chunk) {
             return;
         }
-        let result = plain.map_err(Failure::from).and_then(|plain| {
-            under.ahead.insert(chunk, plain);
-            self.write_on(&mut under, nth)
-        });
-        if result.is_err() {
-            under.failed = true;
-            under.ahead.clear();
-            if let Some(open) = under.open.take() {
-                discard(&open.dir, &open.name);
-            }
-        }
-        drop(under);
-        large.moved.notify_all();
-        // Not under the lock: what follows may end everything, and that takes every lock in turn.
-        match result {
+        let plain = self.chunk(nth, chunk, self.memory()).map_err(Failure::from);
+        let chunks = self.plan.files[nth].entry.content.chunks().len();
+        match large.take(chunk, plain, chunks, &Writing { writer: self, nth }) {
             Ok(Some(open)) => self.stage(nth, open),
             Ok(None) => {}
             Err(e) => self.failed(nth, e),
         }
     }
 
-    /// Writes what there is of the file in order. Gives the file when it is complete.
-    fn write_on(&self, under: &mut Under, nth: usize) -> Result<Option<Open>, Failure> {
-        let entry = &self.plan.files[nth].entry;
-        while let Some(plain) = under.ahead.remove(&under.next) {
-            let open = match &mut under.open {
-                Some(open) => open,
-                none => none.insert(self.open(nth)?),
-            };
-            if open.written + plain.len() as u64 > entry.size {
-                return Err(ContentError::Disagree { size: entry.size }.into());
-            }
-            self.append(open, &plain)?;
-            under.next += 1;
-        }
-        if under.next < entry.content.chunks().len() {
-            return Ok(None);
-        }
-        if let Some(open) = &under.open {
-            self.complete(nth, open)?;
-        }
-        Ok(under.open.take())
+    fn chunk(&self, nth: usize, chunk: usize, memory: Vec<u8>) -> Result<Vec<u8>, ContentError> {
+        let id = self.plan.files[nth].entry.content.chunks()[chunk];
+        self.plan.repo.objects().chunk_reusing(id, memory).map_err(|e| Arc::new(e).into())
     }
 
-    fn chunk(&self, nth: usize, chunk: usize) -> Result<Vec<u8>, ContentError> {
-        let id = self.plan.files[nth].entry.content.chunks()[chunk];
-        self.plan.repo.objects().chunk(id).map_err(|e| Arc::new(e).into())
+    /// Memory for the next chunk.
+    fn memory(&self) -> Vec<u8> {
+        self.spare.lock().pop().unwrap_or_default()
+    }
+
+    fn recycle(&self, memory: Vec<u8>) {
+        let mut spare = self.spare.lock();
+        if spare.len() < MOST_SPARE {
+            spare.push(memory);
+        }
     }
 
     fn open(&self, nth: usize) -> io::Result<Open> {
@@ -345,8 +296,7 @@ impl<'a> Writer<'a> {
                         discard(&dir, &name);
                         return Err(e);
                     }
-                    let size = planned.entry.size;
-                    return Ok(Open { dir, name, file, size, written: 0 });
+                    return Ok(Open { dir, name, file, written: 0 });
                 }
                 Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e),
@@ -354,8 +304,12 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn append(&self, open: &mut Open, plain: &[u8]) -> Result<(), Failure> {
-        match open.size >= passing::LARGE {
+    fn append(&self, nth: usize, open: &mut Open, plain: &[u8]) -> Result<(), Failure> {
+        let size = self.plan.files[nth].entry.size;
+        if open.written + plain.len() as u64 > size {
+            return Err(ContentError::Disagree { size }.into());
+        }
+        match size >= passing::LARGE {
             true => passing::write_all_at(&open.file, plain, open.written)?,
             false => open.file.write_all(plain)?,
         }
@@ -410,20 +364,11 @@ impl<'a> Writer<'a> {
         {
             self.end_with(if is_full(&e) { End::Full } else { End::Failed(e) });
         }
-        for staged in &group.staged {
-            let dir = match self.plan.target.dir(&staged.folder) {
-                Ok(dir) => dir,
-                Err(e) => {
-                    self.failed(staged.nth, e.into());
-                    continue;
-                }
-            };
-            if self.ended.load(Ordering::Relaxed) {
-                discard(&dir, &staged.temporary);
-                continue;
-            }
-            self.publish(&dir, staged);
-        }
+        parallel::map(&group.staged, |staged| match self.plan.target.dir(&staged.folder) {
+            Ok(dir) if self.ended.load(Ordering::Relaxed) => discard(&dir, &staged.temporary),
+            Ok(dir) => self.publish(&dir, staged),
+            Err(e) => self.failed(staged.nth, e.into()),
+        });
     }
 
     fn publish(&self, dir: &Dir, staged: &Staged) {
@@ -468,17 +413,13 @@ impl<'a> Writer<'a> {
     fn end_with(&self, end: End) {
         self.end.lock().get_or_insert(end);
         self.ended.store(true, Ordering::Relaxed);
-        for large in self.large.iter().flatten() {
-            // Under its lock, so that nobody is between looking and waiting.
-            large.state.lock().failed = true;
-            large.moved.notify_all();
-        }
+        self.large.iter().flatten().for_each(|large| large.end());
     }
 
     /// Adds what was done to the report, or tells why it ended.
     fn finish(&self, report: &mut Report) -> Result<(), RestoreError> {
         for large in self.large.iter().flatten() {
-            if let Some(open) = large.state.lock().open.take() {
+            if let Some(open) = large.left() {
                 discard(&open.dir, &open.name);
             }
         }
@@ -514,6 +455,34 @@ impl<'a> Writer<'a> {
 
     fn progress(&self) -> (u64, u64) {
         (self.done.lock().files, self.to_write().count() as u64)
+    }
+}
+
+/// One file of several chunks.
+struct Writing<'a> {
+    writer: &'a Writer<'a>,
+    nth: usize,
+}
+
+impl Target<Open, Failure> for Writing<'_> {
+    fn begin(&self) -> Result<Open, Failure> {
+        Ok(self.writer.open(self.nth)?)
+    }
+
+    fn append(&self, open: &mut Open, plain: &[u8]) -> Result<(), Failure> {
+        self.writer.append(self.nth, open, plain)
+    }
+
+    fn end(&self, open: &Open) -> Result<(), Failure> {
+        self.writer.complete(self.nth, open)
+    }
+
+    fn discard(&self, open: Open) {
+        discard(&open.dir, &open.name);
+    }
+
+    fn recycle(&self, memory: Vec<u8>) {
+        self.writer.recycle(memory);
     }
 }
 
