@@ -89,6 +89,12 @@ impl FileEntry {
         }
     }
 
+    /// Of a record that is known to be right.
+    #[cfg(test)]
+    pub(crate) fn of_record(record: FileRecord) -> Self {
+        Self::new(record, Belief::authentic(Losses::new(0)))
+    }
+
     /// The record that this was made of.
     pub fn to_record(&self) -> FileRecord {
         FileRecord {

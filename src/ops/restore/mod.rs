@@ -18,6 +18,7 @@ mod choose;
 mod in_place;
 mod large;
 mod plan;
+mod queue;
 mod remove;
 mod target;
 mod write;

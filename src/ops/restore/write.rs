@@ -16,6 +16,7 @@ use crate::store::passing;
 
 use super::large::{Large, Target};
 use super::plan::{Plan, Planned};
+use super::queue::{self, Queue, Work, is_written};
 use super::{Action, Problem, Report, RestoreError, Step, remove};
 
 /// Files that share one wait for the disk, at the most. Measured on 158,000 small files: a `syncfs`
@@ -121,8 +122,7 @@ impl From<io::Error> for Failure {
 struct Writer<'a> {
     plan: &'a Plan<'a>,
     monitor: &'a dyn Monitor,
-    /// The next piece of work: a file, and which chunk of it.
-    next: Mutex<(usize, usize)>,
+    queue: Mutex<Queue>,
     large: Vec<Option<Box<Large<Open>>>>,
     /// Memory for the next chunks: taken anew for each, much of it would have to be cleared by the system.
     spare: Mutex<Vec<Vec<u8>>>,
@@ -150,14 +150,11 @@ struct Done {
 
 impl<'a> Writer<'a> {
     fn new(plan: &'a Plan<'a>, monitor: &'a dyn Monitor) -> Self {
-        let many = |file: &Planned| {
-            let chunks = file.entry.content.chunks().len();
-            (is_written(file) && chunks > 1).then(Box::default)
-        };
+        let many = |file: &Planned| queue::is_large(file).then(Box::default);
         Self {
             plan,
             monitor,
-            next: Mutex::new((0, 0)),
+            queue: Mutex::new(Queue::new(&plan.files)),
             large: plan.files.iter().map(many).collect(),
             spare: Mutex::default(),
             group: Mutex::default(),
@@ -175,8 +172,10 @@ impl<'a> Writer<'a> {
         std::thread::scope(|scope| {
             for _ in 0..parallel::IN_FLIGHT.min(self.plan.files.len()) {
                 scope.spawn(|| {
-                    while let Some((nth, chunk)) = self.take() {
-                        self.work(nth, chunk);
+                    while self.goes_on()
+                        && let Some(work) = self.take()
+                    {
+                        self.work(work);
                     }
                 });
             }
@@ -188,33 +187,45 @@ impl<'a> Writer<'a> {
         self.plan.files.iter().filter(|file| is_written(file))
     }
 
-    /// The next piece of work; `None` when there is none or all of it ends.
-    fn take(&self) -> Option<(usize, usize)> {
+    /// The next piece of work; `None` when there is none.
+    fn take(&self) -> Option<Work> {
+        self.queue.lock().take(&self.plan.files)
+    }
+
+    /// Whether nothing has ended all of it.
+    fn goes_on(&self) -> bool {
         if self.monitor.stopped() {
             self.end_with(End::Stopped);
         }
-        if self.ended.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut next = self.next.lock();
-        let (nth, chunk) = *next;
-        let file = self.plan.files.get(nth)?;
-        let chunks = if is_written(file) { file.entry.content.chunks().len() } else { 1 };
-        *next = if chunk + 1 < chunks { (nth, chunk + 1) } else { (nth + 1, 0) };
-        Some((nth, chunk))
+        !self.ended.load(Ordering::Relaxed)
     }
 
-    fn work(&self, nth: usize, chunk: usize) {
+    fn work(&self, work: Work) {
+        match work {
+            Work::Chunk { nth, chunk } => {
+                let large = self.large[nth].as_ref().expect("it has several chunks");
+                self.large(large, nth, chunk);
+                self.queue.lock().chunk_is_done();
+            }
+            Work::Files(files) => {
+                for nth in files.take_while(|_| self.goes_on()) {
+                    self.file(nth);
+                }
+            }
+        }
+    }
+
+    /// A file that is not written in several chunks.
+    fn file(&self, nth: usize) {
         let file = &self.plan.files[nth];
-        match (file.step.action, &self.large[nth]) {
-            (Action::Create | Action::Replace, Some(large)) => self.large(large, nth, chunk),
-            (Action::Create | Action::Replace, None) => {
+        match file.step.action {
+            Action::Create | Action::Replace => {
                 if let Err(e) = self.small(nth) {
                     self.failed(nth, e);
                 }
             }
-            (Action::Retime, _) => self.retime(file),
-            (Action::Keep | Action::Remove, _) => self.done.lock().report.count(&file.step),
+            Action::Retime => self.retime(file),
+            Action::Keep | Action::Remove => self.done.lock().report.count(&file.step),
         }
     }
 
@@ -484,10 +495,6 @@ impl Target<Open, Failure> for Writing<'_> {
     fn recycle(&self, memory: Vec<u8>) {
         self.writer.recycle(memory);
     }
-}
-
-fn is_written(file: &Planned) -> bool {
-    matches!(file.step.action, Action::Create | Action::Replace)
 }
 
 /// Removes a temporary file.
