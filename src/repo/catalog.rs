@@ -421,3 +421,49 @@ fn fits(full: &FullLatest, index: &Index) -> bool {
             record.verify(record.id).is_ok()
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With the two counters of its `Arc` it is 96 bytes, a size that allocators have; a mount has one for each
+    /// state of each file.
+    #[test]
+    #[cfg(target_pointer_width = "64")]
+    fn a_file_takes_little() {
+        assert_eq!(size_of::<FileEntry>() + 2 * size_of::<usize>(), 96);
+        assert_eq!(size_of::<File>(), 16);
+    }
+
+    fn bad(id: FileId) -> File {
+        let objects = Objects::new(
+            crate::store::Store::memory(),
+            Cipher::new(&crate::format::RepoKey::from_bytes([7; 32])),
+        );
+        File::Bad(Arc::new(objects.record(id).unwrap_err()))
+    }
+
+    #[test]
+    fn numbers_are_found_by_ids_and_replaced() {
+        let mut known = Known::default();
+        let records: Vec<_> = (0..3_000)
+            .map(|n| FileRecord::new(format!("/{n}"), n, 0, vec![ChunkId::EMPTY]))
+            .collect();
+        let lost = FileId(crate::format::Id::digest(b"lost"));
+        for record in records.iter().chain(&records) {
+            known.add(File::Known(Arc::new(FileEntry::of_record(record.clone()))));
+        }
+        known.add(bad(lost));
+        assert_eq!(known.files.len(), 3_001, "each ID once");
+        for (record, n) in records.iter().zip(0..) {
+            assert_eq!(known.no(&record.id), Some(FileNo(n)));
+        }
+        assert!(matches!(known.get(&lost), Some(File::Bad(_))));
+        // Another content under the same ID.
+        let other = FileRecord { size: 7, ..records[5].clone() };
+        known.replace(File::Known(Arc::new(FileEntry::of_record(other))));
+        assert_eq!(known.no(&records[5].id), Some(FileNo(3_001)));
+        assert!(matches!(known.get(&records[5].id), Some(File::Known(entry)) if entry.size == 7));
+        assert_eq!(known.no(&FileId(crate::format::Id::digest(b"none"))), None);
+    }
+}
