@@ -145,19 +145,19 @@ fn an_interrupted_start_leaves_nothing() {
         return;
     }
     let place = Place::new();
-    let slow = spec(&place, "new").twist(Twist::Slow(700));
+    // Long enough for a busy machine: the signal has to come before the mount is up.
+    let slow = spec(&place, "new").twist(Twist::Slow(4_000));
     let parent = slow.command(&place.state()).spawn().unwrap();
-    std::thread::sleep(Duration::from_millis(300));
-    let children = || {
-        let path = format!("/proc/{0}/task/{0}/children", parent.id());
+    let background = || -> Option<u32> {
         // The test program runs each test in a thread of its own, so the fork is that thread's.
-        let tasks = fs::read_dir(format!("/proc/{}/task", parent.id())).unwrap();
-        let all = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("children")));
-        let text: String = all.map(Result::unwrap_or_default).collect();
-        assert!(!text.trim().is_empty(), "{path}");
-        text.trim().parse::<u32>().unwrap()
+        let tasks = fs::read_dir(format!("/proc/{}/task", parent.id())).ok()?;
+        let all = tasks.map(|task| fs::read_to_string(task.ok()?.path().join("children")).ok());
+        all.flatten().collect::<String>().trim().parse().ok()
     };
-    let background = children();
+    eventually("the background process is there", || background().is_some());
+    let background = background().unwrap();
+    // The parent handles signals by now, or soon: it waits for what the other one tells it.
+    std::thread::sleep(Duration::from_millis(300));
     signal(parent.id(), "INT");
     let (code, _) = finish(parent);
     assert_eq!(code, None, "ended by the signal");
