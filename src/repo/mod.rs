@@ -20,6 +20,7 @@ mod room;
 mod slab;
 mod snapshots;
 mod spans;
+pub mod spare;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

@@ -20,6 +20,7 @@ use crate::store::{Store, StoreError, StoreProblem};
 use super::chunks::Plain;
 use super::room::{Room, Taken};
 use super::slab::Piece;
+use super::spare::Spare;
 
 /// What an object should have been.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,7 +104,7 @@ pub struct Objects {
     /// For records and indexes that are being expanded.
     room: Room,
     /// Memory for the next sealed objects.
-    spare: Mutex<Spare>,
+    spare: Spare,
 }
 
 /// Bytes of records and indexes that are being expanded at one time, on however many threads.
@@ -120,31 +121,8 @@ fn identified<T: Deref<Target = [u8]>>(id: ChunkId, plain: T) -> Result<T, Forma
     }
 }
 
-/// Memory that sealed objects are read into, again and again.
-#[derive(Debug, Default)]
-struct Spare {
-    pieces: Vec<Vec<u8>>,
-    bytes: usize,
-}
-
-/// So many bytes of it are kept at the most: a small piece for each of many threads, or a few large ones.
+/// So many bytes of memory for sealed objects are kept.
 const SPARE: usize = 4 << 20;
-
-impl Spare {
-    /// What was used last, which the processor still has in its cache.
-    fn pop(&mut self) -> Vec<u8> {
-        let piece = self.pieces.pop().unwrap_or_default();
-        self.bytes -= piece.capacity();
-        piece
-    }
-
-    fn push(&mut self, piece: Vec<u8>) {
-        if self.bytes + piece.capacity() <= SPARE {
-            self.bytes += piece.capacity();
-            self.pieces.push(piece);
-        }
-    }
-}
 
 impl Objects {
     pub(super) fn new(store: Store, cipher: Cipher) -> Self {
@@ -155,7 +133,7 @@ impl Objects {
             place,
             told: Mutex::default(),
             room: Room::new(EXPANDING),
-            spare: Mutex::default(),
+            spare: Spare::new(SPARE),
         }
     }
 
@@ -323,12 +301,12 @@ impl Objects {
         open: impl FnOnce(&mut [u8]) -> Result<T, FormatError>,
     ) -> Result<T, ObjectError> {
         let most = sealed_limit(limit) + TAG_LEN as u64;
-        let mut sealed = self.spare.lock().pop();
+        let mut sealed = self.spare.take();
         let opened = match self.store.get_into(&layout::object(id), most, &mut sealed) {
             Ok(()) => open(&mut sealed).map_err(Problem::from),
             Err(e) => Err(Problem::from(e)),
         };
-        self.spare.lock().push(sealed);
+        self.spare.give(sealed);
         opened.map_err(|e| self.error(kind, id, e))
     }
 

@@ -30,7 +30,7 @@ struct Under<F> {
 }
 
 /// How a file is written.
-pub(super) trait Target<F, E> {
+pub(super) trait Output<F, E> {
     /// Makes it.
     fn begin(&self) -> Result<F, E>;
     /// Writes the next chunk.
@@ -66,13 +66,13 @@ impl<F> Large<F> {
     /// Gives the file when it is complete.
     ///
     /// # Errors
-    /// What `target` answers, or what `plain` is; once for each file, of which nothing is left then.
+    /// What `output` answers, or what `plain` is; once for each file, of which nothing is left then.
     pub fn take<E>(
         &self,
         chunk: usize,
         plain: Result<Vec<u8>, E>,
         chunks: usize,
-        target: &impl Target<F, E>,
+        output: &impl Output<F, E>,
     ) -> Result<Option<F>, E> {
         let mut under = self.state.lock();
         if under.failed {
@@ -81,7 +81,7 @@ impl<F> Large<F> {
         match plain {
             Ok(plain) => under.ahead.insert(chunk, plain),
             Err(e) => {
-                self.give_up(&mut under, target);
+                self.give_up(&mut under, output);
                 return Err(e);
             }
         };
@@ -94,22 +94,22 @@ impl<F> Large<F> {
             under.writing = true;
             let file = under.file.take();
             drop(under);
-            let written = write(file, &plain, next + 1 == chunks, target);
-            target.recycle(plain);
+            let written = write(file, &plain, next + 1 == chunks, output);
+            output.recycle(plain);
             under = self.state.lock();
             under.writing = false;
             under.next += 1;
             match written {
                 // Another's chunk was bad, or all of it ends.
                 Ok(file) if under.failed => {
-                    target.discard(file);
+                    output.discard(file);
                     return Ok(None);
                 }
                 Ok(file) if under.next == chunks => return Ok(Some(file)),
                 Ok(file) => under.file = Some(file),
                 Err(_) if under.failed => return Ok(None),
                 Err(e) => {
-                    self.give_up(&mut under, target);
+                    self.give_up(&mut under, output);
                     return Err(e);
                 }
             }
@@ -118,11 +118,11 @@ impl<F> Large<F> {
         Ok(None)
     }
 
-    fn give_up<E>(&self, under: &mut Under<F>, target: &impl Target<F, E>) {
+    fn give_up<E>(&self, under: &mut Under<F>, output: &impl Output<F, E>) {
         under.failed = true;
         under.ahead.clear();
         if let Some(file) = under.file.take() {
-            target.discard(file);
+            output.discard(file);
         }
         self.moved.notify_all();
     }
@@ -145,20 +145,20 @@ fn write<F, E>(
     file: Option<F>,
     plain: &[u8],
     is_last: bool,
-    target: &impl Target<F, E>,
+    output: &impl Output<F, E>,
 ) -> Result<F, E> {
     let mut file = match file {
         Some(file) => file,
-        None => target.begin()?,
+        None => output.begin()?,
     };
-    let mut done = target.append(&mut file, plain);
+    let mut done = output.append(&mut file, plain);
     if done.is_ok() && is_last {
-        done = target.end(&file);
+        done = output.end(&file);
     }
     match done {
         Ok(()) => Ok(file),
         Err(e) => {
-            target.discard(file);
+            output.discard(file);
             Err(e)
         }
     }
@@ -178,7 +178,7 @@ mod tests {
         appending: AtomicUsize,
     }
 
-    impl Target<Vec<u8>, String> for Memory {
+    impl Output<Vec<u8>, String> for Memory {
         fn begin(&self) -> Result<Vec<u8>, String> {
             self.begun.fetch_add(1, Ordering::SeqCst);
             Ok(Vec::new())

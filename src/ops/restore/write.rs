@@ -12,9 +12,10 @@ use crate::ops::content::ContentError;
 use crate::ops::disk::{self, Dir};
 use crate::ops::{Monitor, Unit, paths};
 use crate::repo::parallel;
+use crate::repo::spare::Spare;
 use crate::store::passing;
 
-use super::large::{Large, Target};
+use super::large::{Large, Output};
 use super::plan::{Plan, Planned};
 use super::queue::{self, Queue, Work, is_written};
 use super::{Action, Problem, Report, RestoreError, Step, remove};
@@ -25,8 +26,8 @@ const GROUP_FILES: usize = 16_384;
 /// Bytes that share one wait, at the least if there are so many: so that a full disk or a crash
 /// does not cost the work of hours.
 const GROUP_BYTES: u64 = 1 << 30;
-/// So many chunks' memory is kept for the next ones.
-const MOST_SPARE: usize = 8;
+/// So many bytes of memory are kept for the next chunks.
+const SPARE: usize = 16 << 20;
 
 /// Tells the temporary files of this process from those of others.
 static RUN: LazyLock<u32> = LazyLock::new(|| {
@@ -124,8 +125,8 @@ struct Writer<'a> {
     monitor: &'a dyn Monitor,
     queue: Mutex<Queue>,
     large: Vec<Option<Box<Large<Open>>>>,
-    /// Memory for the next chunks: taken anew for each, much of it would have to be cleared by the system.
-    spare: Mutex<Vec<Vec<u8>>>,
+    /// Memory for the next chunks.
+    spare: Spare,
     group: Mutex<Group>,
     /// Only one thread waits for the disk; the others go on meanwhile.
     committing: Mutex<()>,
@@ -156,7 +157,7 @@ impl<'a> Writer<'a> {
             monitor,
             queue: Mutex::new(Queue::new(&plan.files)),
             large: plan.files.iter().map(many).collect(),
-            spare: Mutex::default(),
+            spare: Spare::new(SPARE),
             group: Mutex::default(),
             committing: Mutex::new(()),
             temporary: AtomicU64::new(0),
@@ -241,13 +242,13 @@ impl<'a> Writer<'a> {
     /// A file of one chunk.
     fn small(&self, nth: usize) -> Result<(), Failure> {
         let entry = &self.plan.files[nth].entry;
-        let plain = self.chunk(nth, 0, self.memory())?;
+        let plain = self.chunk(nth, 0, self.spare.take())?;
         if plain.len() as u64 != entry.size {
             return Err(ContentError::Disagree { size: entry.size }.into());
         }
         let mut open = self.open(nth)?;
         let written = self.append(nth, &mut open, &plain);
-        self.recycle(plain);
+        self.spare.give(plain);
         match written.and_then(|()| self.complete(nth, &open)) {
             Ok(()) => {
                 self.stage(nth, open);
@@ -265,7 +266,7 @@ impl<'a> Writer<'a> {
         if !large.wait_for(chunk) {
             return;
         }
-        let plain = self.chunk(nth, chunk, self.memory()).map_err(Failure::from);
+        let plain = self.chunk(nth, chunk, self.spare.take()).map_err(Failure::from);
         let chunks = self.plan.files[nth].entry.content.chunks().len();
         match large.take(chunk, plain, chunks, &Writing { writer: self, nth }) {
             Ok(Some(open)) => self.stage(nth, open),
@@ -277,18 +278,6 @@ impl<'a> Writer<'a> {
     fn chunk(&self, nth: usize, chunk: usize, memory: Vec<u8>) -> Result<Vec<u8>, ContentError> {
         let id = self.plan.files[nth].entry.content.chunks()[chunk];
         self.plan.repo.objects().chunk_reusing(id, memory).map_err(|e| Arc::new(e).into())
-    }
-
-    /// Memory for the next chunk.
-    fn memory(&self) -> Vec<u8> {
-        self.spare.lock().pop().unwrap_or_default()
-    }
-
-    fn recycle(&self, memory: Vec<u8>) {
-        let mut spare = self.spare.lock();
-        if spare.len() < MOST_SPARE {
-            spare.push(memory);
-        }
     }
 
     fn open(&self, nth: usize) -> io::Result<Open> {
@@ -475,7 +464,7 @@ struct Writing<'a> {
     nth: usize,
 }
 
-impl Target<Open, Failure> for Writing<'_> {
+impl Output<Open, Failure> for Writing<'_> {
     fn begin(&self) -> Result<Open, Failure> {
         Ok(self.writer.open(self.nth)?)
     }
@@ -493,7 +482,7 @@ impl Target<Open, Failure> for Writing<'_> {
     }
 
     fn recycle(&self, memory: Vec<u8>) {
-        self.writer.recycle(memory);
+        self.writer.spare.give(memory);
     }
 }
 

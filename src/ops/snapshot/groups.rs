@@ -4,13 +4,13 @@
 //! meanwhile: each takes about as long. At a [`Writer::cut`] the first one waits for the second, so whatever is
 //! put before it has its final name durably before anything that is put after it has one.
 
-use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use parking_lot::{Mutex, RwLock};
 
 use crate::format::Cipher;
+use crate::repo::spare::Spare;
 use crate::store::{Batch, Durable, Store, StoreError};
 
 /// Objects in a group, and bytes: as many as the disk may lose at a power cut without much harm,
@@ -18,12 +18,17 @@ use crate::store::{Batch, Durable, Store, StoreError};
 const GROUP_OBJECTS: u64 = 16_384;
 const GROUP_BYTES: u64 = 256 << 20;
 
+/// So many bytes of memory for sealing are kept.
+const SPARE: usize = 8 << 20;
+
 /// Writes objects from many threads.
 pub(super) struct Writer<'a> {
     /// `None` where nothing is to be written.
     target: Option<Target<'a>>,
     objects: AtomicU64,
     bytes: AtomicU64,
+    /// Memory for what is sealed.
+    spare: Spare,
 }
 
 struct Target<'a> {
@@ -85,8 +90,9 @@ pub(super) fn write_to<R, E: From<StoreError>>(
     work: impl FnOnce(&Writer<'_>) -> Result<R, E>,
 ) -> Result<R, E> {
     let (objects, bytes) = (AtomicU64::new(0), AtomicU64::new(0));
+    let spare = Spare::new(SPARE);
     let Some(store) = store else {
-        return work(&Writer { target: None, objects, bytes });
+        return work(&Writer { target: None, objects, bytes, spare });
     };
     let failure = Failure::default();
     std::thread::scope(|scope| {
@@ -98,7 +104,7 @@ pub(super) fn write_to<R, E: From<StoreError>>(
         let namer = scope.spawn(|| give_names(nameless, &failure));
         let filling = RwLock::new(Filling::new(store));
         let target = Target { store, filling, full, failure: &failure };
-        let writer = Writer { target: Some(target), objects, bytes };
+        let writer = Writer { target: Some(target), objects, bytes, spare };
         let done = work(&writer);
         if done.is_ok() {
             writer.cut();
@@ -161,28 +167,17 @@ impl<'a> Filling<'a> {
     }
 }
 
-thread_local! {
-    /// Memory for what is sealed: see [`KEPT_FOR_SEALING`].
-    static SEALED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// More than this is not kept for the next object of a thread, bytes: enough for nearly all.
-const KEPT_FOR_SEALING: usize = 2 << 20;
-
 impl Writer<'_> {
     /// Seals and writes one object; see [`write_to`] for when it is there.
     ///
     /// # Errors
     /// As [`Self::put`].
     pub fn seal(&self, cipher: &Cipher, key: String, plain: &[u8]) -> Result<(), StoreError> {
-        SEALED.with_borrow_mut(|sealed| {
-            cipher.seal_into(plain, sealed);
-            let put = self.put(key, sealed);
-            if sealed.capacity() > KEPT_FOR_SEALING {
-                *sealed = Vec::new();
-            }
-            put
-        })
+        let mut sealed = self.spare.take();
+        cipher.seal_into(plain, &mut sealed);
+        let put = self.put(key, &sealed);
+        self.spare.give(sealed);
+        put
     }
 
     /// Writes one object; see [`write_to`] for when it is there.
