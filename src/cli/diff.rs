@@ -222,7 +222,8 @@ fn show(
             };
             context.out.json(&line)?;
         } else if args.patch {
-            for line in patch.unwrap_or_default().split_inclusive('\n') {
+            // One that could not be made was named above.
+            for line in patch.iter().flat_map(|patch| patch.split_inclusive('\n')) {
                 let shown = coloured(line, context.out.look());
                 context.out.bytes(shown.as_bytes())?;
             }

@@ -228,6 +228,7 @@ fn cells(line: &Line<'_>, human: bool) -> Vec<String> {
     vec![
         line.name.to_owned(),
         line.id.short(),
+        // Nothing to say: an empty cell.
         line.change.unwrap_or_default().to_owned(),
         line.files.map_or_else(|| "?".to_owned(), |files| files.to_string()),
         size,

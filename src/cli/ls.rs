@@ -64,6 +64,7 @@ pub fn run(args: &Args, context: &mut Context) -> Result<(), End> {
     let (repo, snapshots) = context.snapshots(request.hint())?;
     let target = request.resolve(&snapshots, &context.zone)?;
     let tree = SnapshotTree::load(&repo, target.id)?;
+    // A snapshot alone is its root.
     let path = target.path.unwrap_or_default();
     let found = tree.find(&repo, &path)?;
     let mut lister = Lister {

@@ -144,6 +144,7 @@ pub fn run(args: Args, context: &mut Context) -> Result<(), End> {
 fn title(located: &Located) -> String {
     let around = located.workspace.as_ref().filter(|ws| ws.repository() == located.repo);
     let folder = around.map_or(located.repo.as_path(), Workspace::root);
+    // The root of the file system has no name: `MountPoint::fresh` has one for that.
     folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 

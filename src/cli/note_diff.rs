@@ -100,7 +100,7 @@ pub fn run(
         }
         let name = |side: &Option<Side<'_>>| side.as_ref().map(|side| side.shown.path.clone());
         let (from, to) = (name(&a), name(&b));
-        let path = to.clone().or(from.clone()).unwrap_or_default();
+        let path = to.clone().or(from.clone()).expect("a change has a side");
         let patch = patch(from.as_deref(), to.as_deref(), &hunks);
         if context.global.json {
             let from = from.filter(|_| moved);

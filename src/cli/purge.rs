@@ -78,6 +78,7 @@ impl Args {
     fn policy(&self) -> Policy {
         let list = |tags: &String| tags.split(',').map(|tag| tag.trim().to_owned()).collect();
         Policy {
+            // An option that is not given keeps none.
             last: self.keep_last.unwrap_or_default(),
             hourly: self.keep_hourly.unwrap_or_default(),
             daily: self.keep_daily.unwrap_or_default(),

@@ -147,6 +147,7 @@ fn list(own: &Own, context: &mut Context) -> Result<(), End> {
                 slot.id().to_string(),
                 kind.unwrap_or("unusable").to_owned(),
                 time::local(created, &context.zone),
+                // No label: an empty cell.
                 text::visible(label.unwrap_or_default()).into_owned(),
             ]);
         }

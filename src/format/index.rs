@@ -142,6 +142,7 @@ impl IndexHead {
         match (parsed, id, created) {
             (_, Some(id), _) if id != expected => Err(FormatError::WrongIdentity(id.to_string())),
             (_, Some(id), Some(created)) if at_files => {
+                // As for a whole index: one without a memo has an empty one.
                 Ok(Some(Self { id, memo: memo.unwrap_or_default(), created }))
             }
             (Err(e), ..) if !e.is_eof() => Err(FormatError::Undecodable(e.to_string())),

@@ -98,6 +98,7 @@ fn held(process: &Path, line: &Line) -> Option<Use> {
         }
     }
     for open in fs::read_dir(process.join("fdinfo")).into_iter().flatten().flatten() {
+        // Closed meanwhile, or not for us to see: it holds nothing, see above.
         let info = fs::read_to_string(open.path()).unwrap_or_default();
         if mount_id(&info) == Some(line.id) {
             let path = fs::read_link(process.join("fd").join(open.file_name()));

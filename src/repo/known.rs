@@ -11,7 +11,7 @@ impl Losses {
     /// A number of them. Beyond what fits, each further one counts as the same: a mount that lives so long
     /// would doubt what it knows at each load.
     pub fn new(number: u64) -> Self {
-        Self(u32::try_from(number).map_or(MOST, |number| number.min(MOST)))
+        Self(number.min(u64::from(MOST)) as u32)
     }
 }
 

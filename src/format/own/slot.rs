@@ -227,6 +227,7 @@ impl Slot {
         let Value::Object(document) = document else {
             return Err(OwnError::Undecodable("a key slot is not an object".into()));
         };
+        // What is no name at all is as wrong as an empty one.
         let id = document.get("id").and_then(Value::as_str).unwrap_or_default().parse()?;
         let (mut salt, mut wrapped) = ([0; 16], [0; WRAPPED_LEN]);
         let usable = bytes(&document, "salt", &mut salt)

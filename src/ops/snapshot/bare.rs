@@ -1,5 +1,5 @@
 //! Where no object can be: a first snapshot would ask the file system for each of its objects whether it is
-//! there, which took a twentieth of its time.
+//! there, which was 3 % of its work.
 
 use crate::format::{Id, layout};
 use crate::store::Store;
