@@ -1,6 +1,8 @@
 //! Carrying out a plan: chunks are read, opened and verified on many threads, files are written under
 //! temporary names, made durable many at a time, and only then get their names.
 
+mod groups;
+
 use std::fs::File;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -20,12 +22,8 @@ use super::plan::{Plan, Planned};
 use super::queue::{self, Queue, Work, is_written};
 use super::{Action, Problem, Report, RestoreError, Step, remove};
 
-/// Files that share one wait for the disk, at the most. Measured on 158,000 small files: a `syncfs`
-/// for each 16,384 costs little beside the writing itself.
-const GROUP_FILES: usize = 16_384;
-/// Bytes that share one wait, at the least if there are so many: so that a full disk or a crash
-/// does not cost the work of hours.
-const GROUP_BYTES: u64 = 1 << 30;
+use groups::Group;
+
 /// So many bytes of memory are kept for the next chunks.
 const SPARE: usize = 16 << 20;
 
@@ -79,19 +77,6 @@ impl Plan<'_> {
         // The names, times and removals of the last group.
         self.target.root().and_then(Dir::sync).map_err(|e| self.target.failed(e))
     }
-}
-
-/// A file that has all its bytes and not its name.
-struct Staged {
-    folder: String,
-    temporary: String,
-    nth: usize,
-}
-
-#[derive(Default)]
-struct Group {
-    staged: Vec<Staged>,
-    bytes: u64,
 }
 
 /// A temporary file that is being written.
@@ -336,60 +321,6 @@ impl<'a> Writer<'a> {
             return Err(io::Error::other(what).into());
         }
         Ok(())
-    }
-
-    /// Takes a complete file into the group, and ends the group if it is large enough.
-    fn stage(&self, nth: usize, open: Open) {
-        let (folder, _) = paths::split(&self.plan.files[nth].step.path);
-        let staged = Staged { folder: folder.to_owned(), temporary: open.name, nth };
-        let mut group = self.group.lock();
-        group.staged.push(staged);
-        group.bytes += open.written;
-        let is_full = group.staged.len() >= GROUP_FILES || group.bytes >= GROUP_BYTES;
-        drop(group);
-        if is_full {
-            self.commit();
-        }
-    }
-
-    /// Makes the group durable and gives its files their names.
-    fn commit(&self) {
-        let _one = self.committing.lock();
-        let group = std::mem::take(&mut *self.group.lock());
-        if group.staged.is_empty() {
-            return;
-        }
-        if !self.ended.load(Ordering::Relaxed)
-            && let Err(e) = self.plan.target.root().and_then(Dir::sync)
-        {
-            self.end_with(if is_full(&e) { End::Full } else { End::Failed(e) });
-        }
-        parallel::map(&group.staged, |staged| match self.plan.target.dir(&staged.folder) {
-            Ok(dir) if self.ended.load(Ordering::Relaxed) => discard(&dir, &staged.temporary),
-            Ok(dir) => self.publish(&dir, staged),
-            Err(e) => self.failed(staged.nth, e.into()),
-        });
-    }
-
-    fn publish(&self, dir: &Dir, staged: &Staged) {
-        let file = &self.plan.files[staged.nth];
-        let (_, name) = paths::split(&file.step.path);
-        let replace = file.step.action == Action::Replace;
-        match dir.rename(&staged.temporary, name, replace) {
-            Ok(()) => {
-                let mut done = self.done.lock();
-                done.report.count(&file.step);
-                done.files += 1;
-            }
-            Err(e) => {
-                discard(dir, &staged.temporary);
-                if e.kind() == io::ErrorKind::AlreadyExists {
-                    self.problem(file, "something with its name has come meanwhile, and stays");
-                } else {
-                    self.failed(staged.nth, e.into());
-                }
-            }
-        }
     }
 
     /// Names a file that was not restored, or ends it all where no file could be.
