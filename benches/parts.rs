@@ -80,6 +80,7 @@ fn cut(c: &mut Criterion) {
 
 /// A repository of one snapshot with so many files in one folder.
 fn repository(folder: &Path, files: usize) -> (RepoKey, IndexId) {
+    std::fs::create_dir_all(folder).expect("room");
     let store = Store::local(folder);
     let key = RepoKey::from_bytes(KEY);
     let cipher = Cipher::new(&key);

@@ -13,6 +13,9 @@ from data import random_offsets
 from steps import drop_caches, say
 
 MEMORY = Path("/dev/shm")
+# How often what is in the kernel's cache is read again, and after how many seconds no more.
+REPEATS = 3
+ENOUGH = 5
 # It is in no file, so that grep reads everything and prints nothing.
 PATTERN = "no line has this in it, neither here nor there"
 
@@ -131,10 +134,21 @@ def first_time(run):
 
 
 def warm(run):
+    """The quickest of some runs after the first. A kernel may have taken a part of its cache back meanwhile (a
+    virtual machine's does, for its host: DAMON), and then a run is not what the row is about."""
+
     def measure(field):
         field.cold()
         run(field)
-        return run(field)
+        best, busy, until = None, 0.0, time.monotonic() + ENOUGH
+        for _ in range(REPEATS):
+            took = run(field)
+            if best is None or took < best:
+                best, busy = took, Watch.busy
+            if time.monotonic() > until:
+                break
+        Watch.busy = busy
+        return best
 
     return measure
 
@@ -145,6 +159,9 @@ def four(field):
     tree = field.root() / "tree"
     folders = sorted((one for one in tree.iterdir() if one.is_dir()), key=size_of, reverse=True)[:4]
     parts = [f"tree/{one.name}" for one in folders]
+    # Once before, so that a virtual disk has seen all of it in both.
+    field.cold()
+    grep(field, parts)
     field.cold()
     together = grep(field, parts)
     field.cold()
