@@ -41,6 +41,13 @@ def markdown(results, place):
     for row in results.values():
         _, cells = of_all(row["busy"])
         lines.append(f"| {row['what']} | {' | '.join(cells)} |")
+    worst = max(results.values(), key=lambda row: row["stolen"], default=None)
+    if worst and worst["stolen"] >= 0.02:
+        lines += [
+            "",
+            f"The host of this virtual machine gave up to {worst['stolen']:.0%} of its processors to others "
+            f"({worst['what']}): measure again when it does not.",
+        ]
     return "\n".join(lines)
 
 

@@ -27,18 +27,21 @@ class Watch:
     busy = 0.0
 
     def __enter__(self):
-        self.begun, self.before = time.monotonic(), machine_busy()
+        self.begun, self.before = time.monotonic(), machine_times()[0]
         return self
 
     def __exit__(self, *_):
         self.took = time.monotonic() - self.begun
-        Watch.busy = machine_busy() - self.before
+        Watch.busy = machine_times()[0] - self.before
 
 
-def machine_busy():
-    """Processor seconds of all programs and of the kernel since the machine has started."""
-    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split("\n")[0].split()[1:])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+def machine_times():
+    """Processor seconds since the machine has started: of all programs and of the kernel; those that a virtual
+    machine wanted and its host gave to others; all."""
+    times = Path("/proc/stat").read_text().split("\n")[0].split()[1:9]
+    user, nice, system, idle, iowait, irq, softirq, stolen = (int(ticks) / os.sysconf("SC_CLK_TCK") for ticks in times)
+    busy = user + nice + system + irq + softirq
+    return busy, stolen, busy + idle + iowait + stolen
 
 
 def timed(*command, place, cwd=None, good=(0,)):
@@ -287,13 +290,21 @@ def run(fields, place, rounds, only):
         figures = {field.name: [] for field in taking_part}
         processor = {field.name: [] for field in taking_part}
         busy = {field.name: [] for field in taking_part}
-        for nth in range(row.rounds or rounds):
+        before = machine_times()
+        for _ in range(row.rounds or rounds):
             for field in taking_part:
                 figures[field.name].append(row.run(field))
                 processor[field.name].append(field.cpu())
                 busy[field.name].append(Watch.busy)
                 field.unmount()
-        results[row.name] = {"what": row.what, "figures": figures, "processor": processor, "busy": busy}
+        _, stolen, all_ = (now - then for now, then in zip(machine_times(), before))
+        results[row.name] = {
+            "what": row.what,
+            "figures": figures,
+            "processor": processor,
+            "busy": busy,
+            "stolen": stolen / all_ if all_ else 0.0,
+        }
         medians = ", ".join(f"{name} {statistics.median(all_):.3f}" for name, all_ in figures.items())
         say(f"{row.name}: {medians}")
     for field in fields:
