@@ -143,15 +143,11 @@ def warm(run):
     def measure(field):
         field.cold()
         run(field)
-        best, busy, until = None, 0.0, time.monotonic() + ENOUGH
-        for _ in range(REPEATS):
-            took = run(field)
-            if best is None or took < best:
-                best, busy = took, Watch.busy
-            if time.monotonic() > until:
-                break
-        Watch.busy = busy
-        return best
+        runs, until = [], time.monotonic() + ENOUGH
+        while not runs or (len(runs) < REPEATS and time.monotonic() < until):
+            runs.append((run(field), Watch.busy))
+        took, Watch.busy = min(runs)
+        return took
 
     return measure
 
@@ -303,7 +299,7 @@ def run(fields, place, rounds, only):
             "figures": figures,
             "processor": processor,
             "busy": busy,
-            "stolen": stolen / all_ if all_ else 0.0,
+            "stolen": stolen / all_,
         }
         medians = ", ".join(f"{name} {statistics.median(all_):.3f}" for name, all_ in figures.items())
         say(f"{row.name}: {medians}")

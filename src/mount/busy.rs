@@ -110,6 +110,7 @@ fn held(process: &Path, line: &Line) -> Option<Use> {
 
 /// A file of the mount that a process has mapped.
 fn mapped(process: &Path, line: &Line) -> Option<Use> {
+    // Ended meanwhile, or not for us to see: as above.
     let maps = fs::read_to_string(process.join("maps")).unwrap_or_default();
     maps.lines().find_map(|map| mapped_path(map, line)).map(Use::Mapped)
 }

@@ -69,6 +69,7 @@ fn line(level: Level, text: &str, now: Option<Timestamp>) -> String {
         Level::Debug | Level::Trace => "debug",
     };
     let time = now.map(|now| now.strftime("%Y-%m-%dT%H:%M:%S%.3fZ ").to_string());
+    // Nothing stands before a line that has no time.
     let mut line = format!("{}{word}: ", time.unwrap_or_default());
     for letter in text.chars() {
         // Names come from repositories: they must not reach a terminal as commands.
